@@ -1,0 +1,109 @@
+package stream
+
+import (
+	"strconv"
+	"time"
+)
+
+// Cursor tells how a stream is read incrementally.
+type Cursor struct {
+	// Field is the replication key, a property of type date-time, date or integer.
+	Field string
+	// From and To name the parameters of the inclusive bounds. Without From
+	// the stream is read whole and older rows are dropped here.
+	From, To string
+	// Layout is the time layout of a bound, always UTC; "" is RFC 3339 with
+	// microseconds for instants and YYYY-MM-DD for dates.
+	Layout string
+	// In says where the bounds are sent.
+	In In
+	// Filter builds the parameters where two names do not do.
+	Filter func(from, to string) []Param
+	// Sorted: rows come in ascending order of Field, so that a bookmark may
+	// move after each page.
+	Sorted bool
+	// MaxRows is the size beyond which a window is cut in two before it is
+	// read, as far as the pager knows a total. 0 means never.
+	MaxRows int
+	// Sparse: rows whose Field is null are known to occur, and the filter
+	// cannot return them. They are looked for by comparing counts on every
+	// run; for other filtered streams on the first run only.
+	Sparse bool
+}
+
+// Filtered tells whether the vendor applies the lower bound.
+func (c *Cursor) Filtered() bool { return c.From != "" || c.Filter != nil }
+
+// Bounded tells whether the vendor applies an upper bound too, so that the
+// range can be cut into windows.
+func (c *Cursor) Bounded() bool { return c.To != "" || c.Filter != nil }
+
+// Bounds returns the parameters for a window; empty bounds are left out.
+func (c *Cursor) Bounds(from, to string) []Param {
+	if c.Filter != nil {
+		return c.Filter(from, to)
+	}
+	var ps []Param
+	if c.From != "" && from != "" {
+		ps = append(ps, Param{Name: c.From, Value: from, In: c.In})
+	}
+	if c.To != "" && to != "" {
+		ps = append(ps, Param{Name: c.To, Value: to, In: c.In})
+	}
+	return ps
+}
+
+// Unit is what a replication value counts.
+type Unit int
+
+// The units, by the schema of the replication key.
+const (
+	Instant Unit = iota // microseconds since 1970, UTC
+	Day                 // days since 1970
+	Int                 // the integer itself
+)
+
+// MicroLayout is how instants are written in bookmarks and, by default, in
+// bounds: RFC 3339, UTC, six fraction digits.
+const MicroLayout = "2006-01-02T15:04:05.000000Z"
+
+const dayMicros = int64(24 * time.Hour / time.Microsecond)
+
+// FromTime turns an instant into a value of unit u; a day is the UTC day. An
+// Int has no time: 0.
+func (u Unit) FromTime(t time.Time) int64 {
+	switch u {
+	case Instant:
+		return t.UnixMicro()
+	case Day:
+		m := t.UnixMicro()
+		d := m / dayMicros
+		if m%dayMicros < 0 {
+			d--
+		}
+		return d
+	}
+	return 0
+}
+
+// Time turns a value of unit u into an instant.
+func (u Unit) Time(v int64) time.Time {
+	if u == Day {
+		v *= dayMicros
+	}
+	return time.UnixMicro(v).UTC()
+}
+
+// Format writes a value with layout, or in the bookmark's own form for "".
+func (u Unit) Format(v int64, layout string) string {
+	if u == Int {
+		return strconv.FormatInt(v, 10)
+	}
+	if layout == "" {
+		layout = MicroLayout
+		if u == Day {
+			layout = time.DateOnly
+		}
+	}
+	return u.Time(v).Format(layout)
+}

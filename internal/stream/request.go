@@ -1,0 +1,66 @@
+package stream
+
+import "errors"
+
+// In says where a parameter is sent.
+type In int
+
+// The places. ByMethod means the query string of a GET and the JSON body of a
+// POST.
+const (
+	ByMethod In = iota
+	InQuery
+	InBody
+	InHeader
+)
+
+// Param is one named parameter, placeholder or member.
+type Param struct {
+	Name  string
+	Value string
+	In    In
+	// Raw: in a JSON body Value is a literal, not text.
+	Raw bool
+}
+
+// Request is one call. URL is a path below the source's base, a path that
+// starts with a slash (below the origin), or absolute as a vendor's next link.
+type Request struct {
+	Method string
+	URL    string
+	Params []Param
+	// Lane and Resource name the budgets that this call counts against.
+	Lane     string
+	Resource string
+	// MaxBody refuses a larger answer with TooLarge; 0 leaves it to the
+	// client's own limit.
+	MaxBody int64
+}
+
+// Response is an answer whose body was read whole within the attempt.
+type Response struct {
+	Status int
+	Header Header
+	Body   []byte
+	// URL is the address that answered, redacted, for messages.
+	URL string
+	// Release gives Body back for reuse; nil where nobody wants it. Neither
+	// Body nor anything that points into it may be used afterwards.
+	Release func()
+}
+
+// What Classify may answer beside faults.
+var (
+	// Accept takes the answer as it is, whatever its status.
+	Accept = errors.New("accepted")
+	// NoRows is an answer that says in its own way that there is nothing.
+	NoRows = errors.New("no rows")
+	// PastEnd is the refusal of a page beyond the last one: rows moved while
+	// the pages were read.
+	PastEnd = errors.New("page past the end")
+	// TooLarge is an answer beyond the request's MaxBody.
+	TooLarge = errors.New("the answer is larger than was asked for")
+	// SkipParent is the refusal of the children of one parent row; the other
+	// parents are read on.
+	SkipParent = errors.New("this parent's children cannot be read")
+)

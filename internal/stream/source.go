@@ -1,0 +1,228 @@
+// Package stream owns the table: what a source is, as Go values. A source
+// package returns one Source literal; the engine owns every loop that reads it
+// (partitions, windows, pages, retries, bookmarks, emission). A field is data
+// unless a vendor fact forces code; each function field is such a hook and
+// cites its fact where it is set.
+//
+// This package does no I/O and must not import the engine, a source, an HTTP
+// client (it re-exports the one header type) or cobra.
+package stream
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/singer"
+)
+
+// Header is an HTTP header, re-exported so that sources need not import net/http.
+type Header = http.Header
+
+// Source is one back-office system.
+type Source struct {
+	Name  string // config, folders, state: lower case with underscores
+	Title string // for people
+	Doc   string // where the vendor documents its API
+	// Settings are the config keys besides the common ones.
+	Settings []Setting
+	// Origin returns the vendor's scheme and host. The config's api_url
+	// replaces it; nothing outside of it is ever asked.
+	Origin func(Config) string
+	// Base is the path of the API root below the origin, with {config_key}
+	// placeholders and slashes at both ends.
+	Base string
+	Auth Auth
+	// Limits are the vendor's budgets and our own default pace.
+	Limits []Limit
+	// Timeout is the default of request_timeout; 0 means 300 s.
+	Timeout time.Duration
+	// Lookback is the default of lookback.
+	Lookback time.Duration
+	// Window is the default of date_window_size in days; 0 means that nothing
+	// is windowed unless the user asks.
+	Window int
+	// Zone is the zone of values that carry none; nil means UTC.
+	Zone func(Config) *time.Location
+	// Classify judges an answer before the default rules by status do. It
+	// returns nil to leave the answer to them, Accept to take it as it is, a
+	// sentinel of this package, or a *fault.Error.
+	Classify func(*Response) error
+	// Probe is the stream whose first page is the connection check.
+	Probe string
+	// Scopes name the ways in which streams are cut into partitions.
+	Scopes map[string]Scope
+	// Streams are the static streams in catalog order.
+	Streams []Stream
+	// Discover finds further streams at run time; nil where all are static.
+	// With them it may replace static ones of the same name.
+	Discover func(context.Context, Fetcher, Config) ([]Stream, error)
+}
+
+// Stream returns the static stream of that name, or nil.
+func (s *Source) Stream(name string) *Stream {
+	for i := range s.Streams {
+		if s.Streams[i].Name == name {
+			return &s.Streams[i]
+		}
+	}
+	return nil
+}
+
+// Stream is one table of a source.
+type Stream struct {
+	Name string
+	Doc  string // the document or client that shows this resource
+	// Selected is selected-by-default.
+	Selected bool
+	// Schema is set for streams found at run time; a static stream's schema
+	// is schemas/<source>/<name>.json.
+	Schema *singer.Schema
+
+	Method string  // "" is GET
+	Path   string  // below the source's base, with {placeholders}
+	Params []Param // sent with every first page
+	// Records is the dotted path of the rows inside an answer, "" where the
+	// answer itself is the array.
+	Records string
+	// OneRow allows a bare object where an array of rows is expected.
+	OneRow bool
+
+	Key    []string // key properties
+	Cursor *Cursor  // nil: FULL_TABLE
+	Page   Pager    // nil: Single
+	// Chunked: no answer may carry all fields; the rest is asked by the ids
+	// of each page and merged by key.
+	Chunked *Chunked
+	// Job: the rows are made by create, poll, download in place of pages.
+	Job *Job
+
+	// Scope names the source's Scope that cuts this stream into partitions.
+	Scope string
+	// Parent makes this stream a child: it is read once per parent row.
+	Parent *Parent
+	// With makes this stream ride on the answers of another one.
+	With *With
+
+	// Optional: not every account has this resource; a 404 skips the stream
+	// with a warning.
+	Optional bool
+
+	// Lift names object members whose inner members become top-level ones,
+	// named <object>_<member>.
+	Lift []string
+	// Ignore names members that are neither emitted nor rescued.
+	Ignore []string
+	// Trim names text properties that the vendor pads with blanks.
+	Trim []string
+	// Hidden names properties that are not selected by default.
+	Hidden []string
+	// Convert holds conversions of a property's raw JSON value into the JSON
+	// literal that is emitted; false means that the value does not fit.
+	Convert map[string]func(dst, raw []byte) ([]byte, bool)
+}
+
+// Incremental tells whether the stream keeps a bookmark.
+func (s *Stream) Incremental() bool { return s.Cursor != nil }
+
+// Parents returns the name of the stream whose rows or answers this one needs,
+// or "".
+func (s *Stream) Needs() string {
+	switch {
+	case s.Parent != nil:
+		return s.Parent.Stream
+	case s.With != nil:
+		return s.With.Stream
+	}
+	return ""
+}
+
+// Chunked tells how a row is put together from several calls.
+type Chunked struct {
+	Param  string   // parameter that lists the fields, comma separated
+	Max    int      // fields a call
+	Always []string // fields that every call asks for, the key among them
+	Key    string   // member by which the parts of a row are joined
+	IDs    string   // parameter that lists the keys of the rows wanted
+	MaxIDs int      // keys a call
+}
+
+// Job tells how a bulk job is made, watched and read.
+type Job struct {
+	// Create builds the request that starts a job over a window.
+	Create func(Read) (*Request, error)
+	// Poll reads the answer of Create or of an earlier poll.
+	Poll func(*Response) (Step, error)
+	// Rows reads a downloaded file and hands over its rows as JSON objects;
+	// more is the request that creates the next job, nil at the end. A nil
+	// Rows means that the file is JSON with its rows at Stream.Records.
+	Rows func(body []byte, row func([]byte) error) (more *Request, err error)
+}
+
+// Read is what a job has to cover.
+type Read struct {
+	From, To string   // formatted bounds, "" where open
+	Fields   []string // selected properties
+}
+
+// Step is what to do with a job next: ask again after a while, or download.
+type Step struct {
+	Ask      *Request
+	After    time.Duration
+	Download *Request
+}
+
+// Parent tells which rows a child stream is read for.
+type Parent struct {
+	Stream string
+	Bind   []Bind
+	// Prune drops parents that are known to have no children, without a call.
+	// It gets the raw values of Bind in order, nil where absent.
+	Prune func(values [][]byte) bool
+	// Changed reads the children only of parents that this run emitted;
+	// otherwise all parents are read.
+	Changed bool
+}
+
+// Bind carries a value from a parent's row to its children.
+type Bind struct {
+	From   string // member of the parent's row as the vendor names it
+	To     string // {placeholder} in the child's path or parameters
+	Inject string // property of the child that gets the value, "" for none
+}
+
+// With tells where the rows of a rider lie in the answers of its carrier.
+type With struct {
+	Stream string
+	// On is the rider's member that equals the carrier's member From; the
+	// values of Inject are copied from that carrier row. Empty: no join.
+	On, From string
+	Inject   []Bind
+}
+
+// Partition is one part of a stream that has its own bookmark: a division, a
+// company, a module.
+type Partition struct {
+	ID   string // key in the state and in logs
+	Name string // for people
+	// Values fill {placeholders} of the path and the parameters.
+	Values []Param
+	// Inject holds the JSON literals of the scope's Inject properties.
+	Inject []string
+	// Lane names requests that the vendor wants one at a time; "" for none.
+	Lane string
+}
+
+// Scope is one way to cut streams into partitions.
+type Scope struct {
+	// Inject names the properties that the tap adds to each row.
+	Inject []string
+	// Expand lists the partitions, once per run. Those that may not be read
+	// are left out there.
+	Expand func(context.Context, Fetcher, Config) ([]Partition, error)
+}
+
+// Fetcher asks the vendor. The error of Fetch is classified and redacted.
+type Fetcher interface {
+	Fetch(context.Context, *Request) (*Response, error)
+}
