@@ -1,0 +1,179 @@
+package jsonspan
+
+import (
+	"bytes"
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
+
+// Unescape appends the text of a scanned string, given with or without its
+// quotes. U+0000 and halves of surrogate pairs become U+FFFD.
+func Unescape(dst, raw []byte) []byte {
+	raw = unquote(raw)
+	for {
+		n := bytes.IndexByte(raw, '\\')
+		if n < 0 || n+1 >= len(raw) {
+			return append(dst, raw...)
+		}
+		dst = append(dst, raw[:n]...)
+		raw = raw[n:]
+		switch c := raw[1]; c {
+		case 'b':
+			dst = append(dst, '\b')
+		case 'f':
+			dst = append(dst, '\f')
+		case 'n':
+			dst = append(dst, '\n')
+		case 'r':
+			dst = append(dst, '\r')
+		case 't':
+			dst = append(dst, '\t')
+		case 'u':
+			r, n := runeOf(raw)
+			dst = utf8.AppendRune(dst, r)
+			raw = raw[n:]
+			continue
+		default: // quote, backslash, slash
+			dst = append(dst, c)
+		}
+		raw = raw[2:]
+	}
+}
+
+// unquote cuts the quotes of a string that still has them.
+func unquote(raw []byte) []byte {
+	if len(raw) >= 2 && raw[0] == '"' {
+		return raw[1 : len(raw)-1]
+	}
+	return raw
+}
+
+// runeOf decodes the \u escape or pair of them that raw starts with, and its
+// length. What may not be stored is U+FFFD.
+func runeOf(raw []byte) (r rune, n int) {
+	r, good := hex4(raw, 2)
+	if good < 4 {
+		return utf8.RuneError, len(raw)
+	}
+	if r >= 0xD800 && r <= 0xDBFF {
+		if low, ok := lowHalf(raw, 6); ok {
+			return (r-0xD800)<<10 | (low - 0xDC00) + 0x10000, 12
+		}
+	}
+	if r == 0 || r >= 0xD800 && r <= 0xDFFF {
+		r = utf8.RuneError
+	}
+	return r, 6
+}
+
+// equalText compares a scanned name, without its quotes, with text.
+func equalText(raw []byte, info Info, text string) bool {
+	if info&Escaped == 0 {
+		return string(raw) == text
+	}
+	var room [64]byte
+	return string(Unescape(room[:0], raw)) == text
+}
+
+// AppendClean appends a scanned value with each escape that makes it [Dirty]
+// replaced by U+FFFD, and everything else as it is.
+func AppendClean(dst, raw []byte) []byte {
+	for {
+		n := bytes.IndexByte(raw, '\\')
+		if n < 0 || n+1 >= len(raw) {
+			return append(dst, raw...)
+		}
+		dst = append(dst, raw[:n]...)
+		raw = raw[n:]
+		size, dirty := 2, false
+		if raw[1] == 'u' {
+			var r rune
+			r, size = runeOf(raw)
+			// An escaped U+FFFD proper comes out as its character: the same text.
+			dirty = r == utf8.RuneError
+		}
+		if dirty {
+			dst = utf8.AppendRune(dst, utf8.RuneError)
+		} else {
+			dst = append(dst, raw[:size]...)
+		}
+		raw = raw[size:]
+	}
+}
+
+const hexDigits = "0123456789abcdef"
+
+// AppendQuoted appends text as a JSON string and escapes only what must be:
+// quotes, backslashes and control characters. The text must be valid UTF-8.
+func AppendQuoted(dst, text []byte) []byte {
+	dst = append(dst, '"')
+	from, i := 0, 0
+	for {
+		i = nextEscape(text, i)
+		if i >= len(text) {
+			dst = append(dst, text[from:]...)
+			return append(dst, '"')
+		}
+		dst = append(dst, text[from:i]...)
+		switch c := text[i]; c {
+		case '"', '\\':
+			dst = append(dst, '\\', c)
+		case '\n':
+			dst = append(dst, '\\', 'n')
+		case '\r':
+			dst = append(dst, '\\', 'r')
+		case '\t':
+			dst = append(dst, '\\', 't')
+		default:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		}
+		i++
+		from = i
+	}
+}
+
+// nextEscape returns the index of the first byte from i on that a JSON string
+// cannot hold as it is, len(text) if there is none.
+func nextEscape(text []byte, i int) int {
+	for ; i+8 <= len(text); i += 8 {
+		w := binary.LittleEndian.Uint64(text[i:])
+		// As special, but non-ASCII bytes pass.
+		if m := ((w - blanks) | ((w ^ quotes) - ones) | ((w ^ slashes) - ones)) &^ w & highs; m != 0 {
+			return i + bits.TrailingZeros64(m)>>3
+		}
+	}
+	for ; i < len(text); i++ {
+		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// AppendCompact appends a scanned value without the white space between its
+// tokens.
+func AppendCompact(dst, raw []byte) []byte {
+	from := 0
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '"':
+			i = closingQuote(raw, i)
+		case c <= ' ':
+			dst = append(dst, raw[from:i]...)
+			from = i + 1
+		}
+	}
+	return append(dst, raw[from:]...)
+}
+
+// closingQuote returns the index of the quote that ends the scanned string at
+// raw[i].
+func closingQuote(raw []byte, i int) int {
+	for i++; i < len(raw) && raw[i] != '"'; i++ {
+		if raw[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
