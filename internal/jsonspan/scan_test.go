@@ -66,17 +66,49 @@ func TestScanRefuses(t *testing.T) {
 		offset int
 		msg    string
 	}{
-		{`nul!`, 3, "invalid value"}, {`True`, 0, "invalid value"}, {`trux`, 3, "invalid value"}, {`falsy`, 4, "invalid value"},
-		{`nan`, 1, "invalid value"}, {`+1`, 0, "invalid value"}, {`.5`, 0, "invalid value"}, {`-x`, 1, "invalid value"},
-		{`007`, 1, "invalid value"}, {`-01`, 2, "invalid value"}, {`1.x`, 2, "invalid value"}, {`1ex`, 2, "invalid value"}, {`1e+x`, 3, "invalid value"},
-		{`'a'`, 0, "invalid value"}, {`]`, 0, "invalid value"}, {"\ufeff1", 0, "invalid value"},
-		{"\"a\x00b\"", 2, "control"}, {"\"a\nb\"", 2, "control"}, {"\"12345678\x1f\"", 9, "control"},
-		{"\"\xff\"", 1, "UTF-8"}, {"\"gr\xfc\xdfe\"", 3, "UTF-8"}, {"\"\xc0\x80\"", 1, "UTF-8"}, {"\"\xed\xa0\x80\"", 1, "UTF-8"},
-		{"\"\xf4\x90\x80\x80\"", 1, "UTF-8"}, {"\"\xc3(\"", 1, "UTF-8"}, {"\"\xe2\x82(\"", 1, "UTF-8"},
-		{`"\x"`, 2, "escape"}, {`"\u12g4"`, 5, "escape"}, {`"\ud83d\u12"`, 11, "escape"}, {`"\U0041"`, 2, "escape"},
-		{`{"a" 1}`, 5, "colon"}, {`{"a":1 "b":2}`, 7, "comma"}, {`{a:1}`, 1, "string"}, {`{"a":1,}`, 7, "string"}, {`{,}`, 1, "string"},
-		{`{"a":}`, 5, "invalid value"}, {`[1,]`, 3, "invalid value"}, {`[,1]`, 1, "invalid value"}, {`[1 2]`, 3, "comma"}, {`[1}`, 2, "comma"}, {`{"a":1]`, 6, "comma"},
-		{`{1:2}`, 1, "string"}, {"[1,\v2]", 3, "invalid value"},
+		{`nul!`, 3, "invalid value"},
+		{`True`, 0, "invalid value"},
+		{`trux`, 3, "invalid value"},
+		{`falsy`, 4, "invalid value"},
+		{`nan`, 1, "invalid value"},
+		{`+1`, 0, "invalid value"},
+		{`.5`, 0, "invalid value"},
+		{`-x`, 1, "invalid value"},
+		{`007`, 1, "invalid value"},
+		{`-01`, 2, "invalid value"},
+		{`1.x`, 2, "invalid value"},
+		{`1ex`, 2, "invalid value"},
+		{`1e+x`, 3, "invalid value"},
+		{`'a'`, 0, "invalid value"},
+		{`]`, 0, "invalid value"},
+		{"\ufeff1", 0, "invalid value"},
+		{"\"a\x00b\"", 2, "control"},
+		{"\"a\nb\"", 2, "control"},
+		{"\"12345678\x1f\"", 9, "control"},
+		{"\"\xff\"", 1, "UTF-8"},
+		{"\"gr\xfc\xdfe\"", 3, "UTF-8"},
+		{"\"\xc0\x80\"", 1, "UTF-8"},
+		{"\"\xed\xa0\x80\"", 1, "UTF-8"},
+		{"\"\xf4\x90\x80\x80\"", 1, "UTF-8"},
+		{"\"\xc3(\"", 1, "UTF-8"},
+		{"\"\xe2\x82(\"", 1, "UTF-8"},
+		{`"\x"`, 2, "escape"},
+		{`"\u12g4"`, 5, "escape"},
+		{`"\ud83d\u12"`, 11, "escape"},
+		{`"\U0041"`, 2, "escape"},
+		{`{"a" 1}`, 5, "colon"},
+		{`{"a":1 "b":2}`, 7, "comma"},
+		{`{a:1}`, 1, "string"},
+		{`{"a":1,}`, 7, "string"},
+		{`{,}`, 1, "string"},
+		{`{"a":}`, 5, "invalid value"},
+		{`[1,]`, 3, "invalid value"},
+		{`[,1]`, 1, "invalid value"},
+		{`[1 2]`, 3, "comma"},
+		{`[1}`, 2, "comma"},
+		{`{"a":1]`, 6, "comma"},
+		{`{1:2}`, 1, "string"},
+		{"[1,\v2]", 3, "invalid value"},
 		{strings.Repeat("[", jsonspan.MaxDepth+1) + strings.Repeat("]", jsonspan.MaxDepth+1), jsonspan.MaxDepth, "deep"},
 	}
 	for _, tt := range tests {
@@ -145,13 +177,13 @@ func TestIterators(t *testing.T) {
 
 	for _, in := range []string{`[1`, `[1,`, `[1 2]`, `[x]`, ``, `1`, `[1,]`} {
 		e := jsonspan.NewElements([]byte(in), 0)
-		for e.Next() { //nolint:revive // only the end matters
+		for e.Next() {
 		}
 		require.Error(t, e.Err(), in)
 	}
 	for _, in := range []string{`{"a"`, `{"a":1`, `{"a":1,}`, `{"a":x}`, `{a:1}`, ``, `[]`, `{"a":1 "b":2}`} {
 		m := jsonspan.NewMembers([]byte(in), 0)
-		for m.Next() { //nolint:revive // only the end matters
+		for m.Next() {
 		}
 		require.Error(t, m.Err(), in)
 	}
@@ -162,7 +194,7 @@ func TestNoAllocations(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		_, _ = jsonspan.Value(b, 0)
 		m := jsonspan.NewMembers(b, 0)
-		for m.Next() { //nolint:revive // only the passing over matters
+		for m.Next() {
 		}
 	}))
 }

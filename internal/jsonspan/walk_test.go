@@ -56,7 +56,8 @@ func TestWalk(t *testing.T) {
 			"two lists and nested captures",
 			jsonspan.Paths{Rows: []string{"org_taxes.taxes", "data"}, Captures: []string{"info.more_records", "info", ""}},
 			`{"data":[{"i":1}],"info":{"more_records":true},"org_taxes":{"x":1,"taxes":[{"t":1}]}}`,
-			[]string{`1: {"i":1}`, `0: {"t":1}`}, "++",
+			[]string{`1: {"i":1}`, `0: {"t":1}`},
+			"++",
 			[]string{"true", `{"more_records":true}`, `{"data":[{"i":1}],"info":{"more_records":true},"org_taxes":{"x":1,"taxes":[{"t":1}]}}`},
 		},
 	}
@@ -176,8 +177,7 @@ func TestWalkProperty(t *testing.T) {
 		doc := document(t, 3)
 		var page jsonspan.Page
 		rows, err := walk(s, doc, &page)
-		var shape *jsonspan.ShapeError
-		if errors.As(err, &shape) {
+		if _, ok := errors.AsType[*jsonspan.ShapeError](err); ok {
 			return
 		}
 		require.NoError(t, err)
@@ -190,7 +190,7 @@ func TestWalkProperty(t *testing.T) {
 		if a, ok := top["a"]; ok {
 			require.NoError(t, json.Unmarshal(a, &want))
 		}
-		require.Equal(t, len(want), len(rows))
+		require.Len(t, rows, len(want))
 		for i := range want {
 			require.Equal(t, "0: "+string(want[i]), rows[i])
 		}
@@ -207,8 +207,7 @@ func FuzzWalk(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var page jsonspan.Page
 		_, err := walk(s, string(b), &page)
-		var shape *jsonspan.ShapeError
-		if errors.As(err, &shape) {
+		if _, ok := errors.AsType[*jsonspan.ShapeError](err); ok {
 			return
 		}
 		// The walk starts the depth anew at each value, so only it may accept more.

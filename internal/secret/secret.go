@@ -1,6 +1,6 @@
 // Package secret owns the type that holds credentials. A Text prints, logs and
-// marshals as ***; only Reveal gives the value, and only the code that puts it
-// on the wire or into the token store may call it.
+// marshals as ***; only Reveal gives the value. Nothing but the code that puts it
+// on the wire or into the token store must call Reveal.
 package secret
 
 import "log/slog"

@@ -98,6 +98,7 @@ func (s *State) Member(stream, id, name string) (raw json.RawMessage, ok bool) {
 func (s *State) SetMember(stream, id, name string, raw json.RawMessage) {
 	n, err := parseTree(raw)
 	if err != nil || !n.scalar() && n.kind != kindNull {
+		// invariant: the engine writes dates and integers only.
 		panic(fmt.Sprintf("singer: state of %s: %s is no JSON scalar: %q", stream, name, raw))
 	}
 	s.entry(stream, id).set(name, n)

@@ -29,6 +29,10 @@ type Cursor struct {
 	// cannot return them. They are looked for by comparing counts on every
 	// run; for other filtered streams on the first run only.
 	Sparse bool
+	// Front lists parameters that may bring the rows without Field to the
+	// front of an unfiltered list. They are tried one after another; what they
+	// do not bring is found by reading everything.
+	Front []Param
 }
 
 // Filtered tells whether the vendor applies the lower bound.

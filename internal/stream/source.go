@@ -125,7 +125,7 @@ type Stream struct {
 // Incremental tells whether the stream keeps a bookmark.
 func (s *Stream) Incremental() bool { return s.Cursor != nil }
 
-// Parents returns the name of the stream whose rows or answers this one needs,
+// Needs returns the name of the stream whose rows or answers this one needs,
 // or "".
 func (s *Stream) Needs() string {
 	switch {
