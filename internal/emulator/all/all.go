@@ -1,0 +1,15 @@
+// Package all owns the list of stand-ins that the sandbox serves. Adding one is
+// its package and one line here. It must hold nothing else.
+package all
+
+import (
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator/saasoptics"
+)
+
+// Plugins returns every stand-in, in the order of the documentation.
+func Plugins() []emulator.Plugin {
+	return []emulator.Plugin{
+		saasoptics.Plugin,
+	}
+}

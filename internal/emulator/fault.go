@@ -1,0 +1,243 @@
+package emulator
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+const faultGrammar = "name[:share|:count|=count][@resource]"
+
+type faultKind int
+
+const (
+	replaces faultKind = iota
+	spoils
+	adorns
+	alters
+)
+
+var knownFaults = map[string]faultKind{
+	"401": replaces, "403": replaces, "404": replaces, "429": replaces, "429-date": replaces, "429-bare": replaces,
+	"500": replaces, "502": replaces, "503": replaces, "html": replaces, "redirect": replaces, "empty": replaces,
+	"cut": spoils, "truncated": spoils, "garbage": spoils, "deep": spoils, "dup": spoils, "huge": spoils,
+	"next-self": spoils, "next-foreign": spoils,
+	"slow": adorns, "gzip": adorns, "slash": adorns,
+	"moving": alters, "offset-times": alters, "norows": alters,
+}
+
+// KnownFaults are the names a fault list can hold.
+//
+// The list is a comma-separated list of
+//
+//	name[:share | :count | =count][@resource]
+//
+// Without a number the fault happens at every request it concerns. A share is
+// written with a point (500:0.1 is one request in ten, drawn from the seed and
+// the number of the request); a count is written without (500:3 and 500=3 are
+// the first three requests, then none). @ names a stream as the catalog does
+// (403@contracts, what is below it included), a source, or source/stream.
+// saasoptics also has @account, a wrong account in the path. Of the faults
+// that take the place of an answer the first in the list that fires wins and
+// the others do not count that request: 500=2,429=1 is 500, 500, 429, good.
+//
+// What takes the place of the answer:
+//
+//	401 403 404   the vendor's own refusal
+//	429           throttled, Retry-After in seconds
+//	429-date      throttled, Retry-After as an HTTP date
+//	429-bare      throttled, no header and no body
+//	500 502 503   an HTML page of the server or its proxy
+//	html          200 with an HTML login page
+//	redirect      302 to a login page
+//	empty         200 without a body
+//
+// What spoils a good answer:
+//
+//	cut           the connection ends in mid-body
+//	truncated     half of the JSON in a complete response
+//	garbage       bytes that are not UTF-8 in a string
+//	deep          a member of 200 levels in a row
+//	dup           members twice in a row, the true value last
+//	huge          300 MB of white space inside the JSON
+//	next-self     the link to the next page leads to this page
+//	next-foreign  the link to the next page leads to another host
+//
+// What comes on top of any answer:
+//
+//	slow          the body drips, two seconds in all
+//	gzip          compressed, if the client accepts it
+//	slash         301 to the form with a slash at the end
+//
+// What is done to the data (shares only):
+//
+//	moving        after a page of a window was read, one of its rows changes
+//	offset-times  part of the rows (0.25) have date-times with an offset
+//	norows        the stream is empty
+func KnownFaults() []string {
+	var names []string
+	for name := range knownFaults {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// spec is one parsed entry of a fault list.
+type spec struct {
+	name   string
+	target string
+	share  float64 // below 0: not given
+	count  int64   // below 0: not given
+}
+
+func parseFaults(list string) ([]spec, error) {
+	var out []spec
+	for word := range strings.SplitSeq(list, ",") {
+		word = strings.TrimSpace(word)
+		if word == "" {
+			continue
+		}
+		s, err := parseFault(word)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, s)
+	}
+	return out, nil
+}
+
+func parseFault(word string) (spec, error) {
+	s := spec{share: -1, count: -1}
+	rest, target, aimed := strings.Cut(word, "@")
+	if aimed && target == "" {
+		return s, fmt.Errorf("fault %q: no resource after @; the form is %s", word, faultGrammar)
+	}
+	s.target = target
+	name, number, given := strings.Cut(rest, "=")
+	if !given {
+		name, number, given = strings.Cut(rest, ":")
+	}
+	s.name = name
+	kind, ok := knownFaults[name]
+	if !ok {
+		return s, fmt.Errorf("unknown fault %q, known are %s", name, strings.Join(KnownFaults(), " "))
+	}
+	if !given {
+		return s, nil
+	}
+	if strings.Contains(number, ".") {
+		share, err := strconv.ParseFloat(number, 64)
+		if err != nil || share < 0 || share > 1 {
+			return s, fmt.Errorf("fault %q: %q is no share between 0.0 and 1.0", word, number)
+		}
+		s.share = share
+	} else {
+		count, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || count < 0 {
+			return s, fmt.Errorf("fault %q: %q is neither a count nor a share such as 0.5", word, number)
+		}
+		s.count = count
+	}
+	if kind == alters && s.count >= 0 && name != "moving" {
+		return s, fmt.Errorf("fault %q: takes a share such as 0.5, not a count", word)
+	}
+	return s, nil
+}
+
+// faults decides for one source what goes wrong.
+type faults struct {
+	source string
+	seed   uint64
+	list   []spec
+
+	mu   sync.Mutex
+	seen []int64 // per entry: the requests it concerned
+}
+
+func newFaults(list []spec, source string, seed uint64) *faults {
+	return &faults{source: source, seed: seed, list: list, seen: make([]int64, len(list))}
+}
+
+func (f *faults) reset() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	clear(f.seen)
+}
+
+// concerns tells whether an entry is aimed at a resource.
+func (f *faults) concerns(s spec, resource string) bool {
+	target := strings.TrimPrefix(s.target, f.source+"/")
+	return target == "" || target == f.source || target == resource || strings.HasPrefix(resource, target+"/")
+}
+
+// fire counts a request for an entry and tells whether the fault happens.
+func (f *faults) fire(k int) bool {
+	s := f.list[k]
+	f.seen[k]++
+	switch {
+	case s.count >= 0:
+		return f.seen[k] <= s.count
+	case s.share >= 0:
+		return rand.New(rand.NewPCG(f.seed+uint64(k), uint64(f.seen[k]))).Float64() < s.share
+	}
+	return true
+}
+
+// choose decides about a request: what takes the place of its answer or
+// spoils it (or ""), a number to vary that with, and what comes on top.
+func (f *faults) choose(resource string) (main string, number int64, top []string) {
+	if len(f.list) == 0 {
+		return "", 0, nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, s := range f.list {
+		kind := knownFaults[s.name]
+		if kind == alters || !f.concerns(s, resource) || kind != adorns && main != "" || !f.fire(k) {
+			continue
+		}
+		if kind == adorns {
+			top = append(top, s.name)
+		} else {
+			main, number = s.name, f.seen[k]
+		}
+	}
+	return main, number, top
+}
+
+// fires decides about a fault that the stand-in carries out itself.
+func (f *faults) fires(name, resource string) bool {
+	if len(f.list) == 0 {
+		return false
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fired := false
+	for k, s := range f.list {
+		if s.name == name && f.concerns(s, resource) {
+			fired = f.fire(k) || fired
+		}
+	}
+	return fired
+}
+
+func (f *faults) has(name string) bool {
+	return slices.ContainsFunc(f.list, func(s spec) bool { return s.name == name })
+}
+
+func (f *faults) share(name, resource string, standard float64) float64 {
+	for _, s := range f.list {
+		if s.name != name || !f.concerns(s, resource) {
+			continue
+		}
+		if s.share >= 0 {
+			return s.share
+		}
+		return standard
+	}
+	return 0
+}
