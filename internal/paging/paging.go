@@ -1,0 +1,210 @@
+// Package paging owns the step from one page to the next: pure functions over
+// the pager's data, the last request and what its answer told. It must do no
+// I/O and keep no state.
+package paging
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// Head is what an answer told about the pages.
+type Head struct {
+	// Rows is the number of rows in this answer, Seen that of all answers so far.
+	Rows, Seen int
+	// Capture returns the raw JSON at one of Captures' paths, nil where absent.
+	Capture func(path string) []byte
+	// Last is the raw JSON of a Keyset's field in the last row.
+	Last []byte
+}
+
+// Captures lists the paths whose values Next needs.
+func Captures(p stream.Pager) []string {
+	var paths []string
+	add := func(names ...string) {
+		for _, n := range names {
+			if n != "" && !slices.Contains(paths, n) {
+				paths = append(paths, n)
+			}
+		}
+	}
+	switch p := p.(type) {
+	case stream.NextLink:
+		add(p.Next, p.Total)
+	case stream.Number:
+		add(p.More, p.Total)
+	case stream.Offset:
+		add(p.Total)
+	case stream.Token:
+		add(p.Token, p.More)
+	}
+	return paths
+}
+
+// First adds what the first page needs to a request.
+func First(p stream.Pager, r *stream.Request) *stream.Request {
+	out := *r
+	out.Params = slices.Clone(r.Params)
+	size := func(name string, n int) {
+		if name != "" {
+			set(&out, name, strconv.Itoa(n), true)
+		}
+	}
+	switch p := p.(type) {
+	case stream.Number:
+		size(p.SizeParam, p.Size)
+		size(p.Param, p.First)
+	case stream.Offset:
+		size(p.SizeParam, p.Size)
+		size(p.Param, 0)
+	case stream.Token:
+		size(p.SizeParam, p.Size)
+	case stream.Keyset:
+		size(p.SizeParam, p.Size)
+		// A lower bound that goes by the same name says where to start.
+		if p.First != "" && !has(&out, p.Param) {
+			set(&out, p.Param, p.First, number([]byte(p.First)))
+		}
+	}
+	return &out
+}
+
+// Next returns the request for the page after the answer h of r, or nil after
+// the last page. An answer that leads back to r itself is a fault: following it
+// would never end.
+func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
+	out := *r
+	out.Params = slices.Clone(r.Params)
+	switch p := p.(type) {
+	case stream.NextLink:
+		link, err := text(h.Capture(p.Next), p.Next)
+		if err != nil || link == "" {
+			return nil, err
+		}
+		if link == r.URL {
+			return nil, loop("the link to the next page points to the page itself")
+		}
+		// The filters are in the link already; sending them again would double them.
+		out.URL = link
+		out.Params = slices.DeleteFunc(out.Params, func(q stream.Param) bool {
+			return q.In == stream.InQuery || q.In == stream.ByMethod && r.Method != "POST"
+		})
+	case stream.Number:
+		if more, ok := boolean(h.Capture(p.More)); ok && !more || !ok && h.Rows < p.Size || h.Rows == 0 {
+			return nil, nil
+		}
+		n, _ := strconv.Atoi(get(r, p.Param))
+		set(&out, p.Param, strconv.Itoa(n+1), true)
+	case stream.Offset:
+		if h.Rows == 0 || h.Rows < p.Size && !p.UntilEmpty {
+			return nil, nil
+		}
+		set(&out, p.Param, strconv.Itoa(h.Seen), true)
+	case stream.Token:
+		more, told := boolean(h.Capture(p.More))
+		if told && !more {
+			return nil, nil
+		}
+		raw := h.Capture(p.Token)
+		token, err := text(raw, p.Token)
+		if err != nil {
+			return nil, err
+		}
+		if token == "" && told {
+			return nil, &fault.Error{Kind: fault.Contract, Err: errors.New(p.More + " is true, but there is no " + p.Token), Hint: "the rows after this page cannot be asked for; report it to the vendor"}
+		}
+		if token == "" {
+			return nil, nil
+		}
+		if token == get(r, p.Param) {
+			return nil, loop("the next page's token is the one that was sent")
+		}
+		set(&out, p.Param, token, number(raw))
+		out.Params = slices.DeleteFunc(out.Params, func(q stream.Param) bool { return slices.Contains(p.Drop, q.Name) })
+	case stream.Keyset:
+		if h.Rows == 0 || h.Rows < p.Size && !p.UntilEmpty {
+			return nil, nil
+		}
+		last, err := text(h.Last, p.Field)
+		if err != nil {
+			return nil, err
+		}
+		if last == "" {
+			return nil, &fault.Error{Kind: fault.Contract, Err: errors.New("the last row has no " + p.Field + ", by which the next page is asked for")}
+		}
+		if last == get(r, p.Param) {
+			return nil, loop("the page ends with the key that it was to start after")
+		}
+		set(&out, p.Param, last, number(h.Last))
+	default:
+		return nil, nil
+	}
+	return &out, nil
+}
+
+func loop(msg string) error {
+	return &fault.Error{Kind: fault.Contract, Err: errors.New(msg), Hint: "nothing was lost; report it to the vendor and run again"}
+}
+
+func get(r *stream.Request, name string) string {
+	for i := range r.Params {
+		if r.Params[i].Name == name {
+			return r.Params[i].Value
+		}
+	}
+	return ""
+}
+
+func has(r *stream.Request, name string) bool {
+	return slices.ContainsFunc(r.Params, func(p stream.Param) bool { return p.Name == name })
+}
+
+// number tells whether a literal is a JSON number, which stays one in a body.
+func number(literal []byte) bool {
+	return len(literal) > 0 && (literal[0] == '-' || literal[0] >= '0' && literal[0] <= '9') && json.Valid(literal)
+}
+
+// set replaces a parameter or appends it; numbers stay numbers in a JSON body.
+func set(r *stream.Request, name, value string, raw bool) {
+	for i := range r.Params {
+		if r.Params[i].Name == name {
+			r.Params[i].Value, r.Params[i].Raw = value, raw
+			return
+		}
+	}
+	r.Params = append(r.Params, stream.Param{Name: name, Value: value, Raw: raw})
+}
+
+// text reads a captured string or number; null and absent give "".
+func text(raw []byte, path string) (string, error) {
+	if len(raw) == 0 || string(raw) == "null" {
+		return "", nil
+	}
+	if raw[0] != '"' {
+		if raw[0] == '{' || raw[0] == '[' || raw[0] == 't' || raw[0] == 'f' {
+			return "", &fault.Error{Kind: fault.Contract, Err: errors.New(path + " is neither text nor a number")}
+		}
+		return string(raw), nil
+	}
+	var s string
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return "", &fault.Error{Kind: fault.Contract, Err: errors.New(path + " cannot be read")}
+	}
+	return s, nil
+}
+
+func boolean(raw []byte) (v, ok bool) {
+	switch strings.TrimSpace(string(raw)) {
+	case "true":
+		return true, true
+	case "false":
+		return false, true
+	}
+	return false, false
+}
