@@ -144,10 +144,14 @@ func (k *call) attempt(r *http.Request, m *Metric) error {
 		return timeoutOr(timed, err)
 	}
 	k.answer = &stream.Response{Status: resp.StatusCode, Header: resp.Header, Body: trimBOM(body), URL: k.address}
+	answer := k.answer
 	var given atomic.Bool
-	k.answer.Release = func() {
+	answer.Release = func() {
 		if !given.Swap(true) {
+			size := cap(body)
 			give(body)
+			body, answer.Body = nil, nil
+			settle(size)
 		}
 	}
 	return nil

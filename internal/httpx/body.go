@@ -3,6 +3,7 @@ package httpx
 import (
 	"errors"
 	"io"
+	"runtime/debug"
 	"sync"
 )
 
@@ -19,10 +20,15 @@ var errTooLarge = errors.New("response over the size limit")
 // errTooLong is a body that goes on after its announced length.
 var errTooLong = errors.New("body longer than its Content-Length")
 
-var (
-	buffers = sync.Pool{New: func() any { return new([]byte) }}
-	blocks  = sync.Pool{New: func() any { return new([blockSize]byte) }}
-)
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// settle gives the memory of a large body back at once. The collector would let
+// the next one be read beside it first.
+func settle(size int) {
+	if size > keptBytes {
+		debug.FreeOSMemory()
+	}
+}
 
 // take returns an empty buffer with room for n bytes.
 func take(n int) []byte {
@@ -106,17 +112,10 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 // readBlocks reads what follows head, which is full.
 func readBlocks(r io.Reader, head []byte, limit int64) (body []byte, err error) {
 	var full []*[blockSize]byte
-	defer func() {
-		give(head)
-		for _, p := range full {
-			if p != nil {
-				blocks.Put(p)
-			}
-		}
-	}()
+	defer give(head)
 	size := len(head)
 	for err == nil {
-		p := blocks.Get().(*[blockSize]byte)
+		p := new([blockSize]byte)
 		full = append(full, p)
 		var n int
 		n, err = fill(r, p[:])
@@ -126,14 +125,16 @@ func readBlocks(r io.Reader, head []byte, limit int64) (body []byte, err error) 
 		return nil, err
 	}
 	if int64(size) > limit {
+		full = nil
+		settle(size)
 		return nil, errTooLarge
 	}
 	body = append(take(size), head...)
 	for i, p := range full {
 		body = append(body, p[:min(blockSize, size-len(body))]...)
-		blocks.Put(p)
 		full[i] = nil
 	}
+	settle(size)
 	return body, nil
 }
 

@@ -155,6 +155,9 @@ func (p *Page) Rows(i int) int { return p.rows[i].n }
 // there. They are part of the walked document.
 func (p *Page) Capture(i int) []byte { return p.captures[i] }
 
+// Forget lets go of the walked document, so that its memory can be given back.
+func (p *Page) Forget() { clear(p.captures) }
+
 func (p *Page) reset(s *Shape) {
 	if len(p.rows) != len(s.rows) || len(p.captures) != len(s.captures) {
 		p.rows, p.captures = make([]rowsFound, len(s.rows)), make([][]byte, len(s.captures))

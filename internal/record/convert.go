@@ -157,6 +157,10 @@ func (c *Converter) Append(dst, b []byte, i int) (out []byte, end int, err error
 	return out, end, nil
 }
 
+// Forget lets go of the body of the last row, so that its memory can be given
+// back; what Captured returned is gone with it.
+func (c *Converter) Forget() { c.body = nil }
+
 // begin forgets the row before.
 func (c *Converter) begin(b []byte) {
 	c.body = b
