@@ -403,3 +403,25 @@ func TestWindow(t *testing.T) {
 		{Kind: stream.Clock, N: 5000, Per: 24 * time.Hour},
 	}, Options{}).Window())
 }
+
+// A request that starts a little late must not move those after it.
+func TestPaceKeepsItsSchedule(t *testing.T) {
+	p := newPace(stream.Limit{Kind: stream.Pace, N: 5, Per: time.Second})
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	now := began
+	p.take(now)
+	for range 99 {
+		at, err := p.ready(now)
+		require.NoError(t, err)
+		require.Greater(t, at.Sub(now), 170*time.Millisecond, "never two at once")
+		now = at.Add(7 * time.Millisecond)
+		p.take(now)
+	}
+	require.Equal(t, 99*200*time.Millisecond+7*time.Millisecond, now.Sub(began).Round(time.Millisecond))
+
+	late := now.Add(10 * time.Second)
+	p.take(late)
+	at, err := p.ready(late)
+	require.NoError(t, err)
+	require.Equal(t, 200*time.Millisecond, at.Sub(late).Round(time.Millisecond), "time that was not used is gone")
+}
