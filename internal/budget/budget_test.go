@@ -315,7 +315,7 @@ func TestCancelledWaiterGivesItsPlaceBack(t *testing.T) {
 					t.Errorf("want the cause, got %v", err)
 				}
 			}()
-			defer time.AfterFunc(time.Duration(7-i)*time.Second, func() { cancel(cause) }).Stop()
+			time.AfterFunc(time.Duration(7-i)*time.Second, func() { cancel(cause) })
 			synctest.Wait()
 		}
 		require.InDelta(t, 10, pass(t, s, plain).Seconds(), 0.01)
@@ -354,7 +354,7 @@ func TestExhaustedLaneDoesNotBlockOthers(t *testing.T) {
 		}, Options{})
 		pass(t, s, lane1)
 		done := make(chan struct{})
-		go func() { pass(t, s, lane1); close(done) }()
+		go func() { _, _ = s.Wait(t.Context(), lane1); close(done) }()
 		synctest.Wait()
 		require.Less(t, pass(t, s, lane2), time.Second)
 		<-done

@@ -309,7 +309,7 @@ func TestSecretForms(t *testing.T) {
 
 func TestWarnings(t *testing.T) {
 	path := write(t, `{`+good+`,"acount_name":"x","Zq7xsecret":1,"completely_else":1,"token":"Zq7xsecret","start_date":"2999-01-01","source":"zoho_crm"}`)
-	require.NoError(t, os.Chmod(path, 0o644)) //nolint:gosec // that is the case
+	require.NoError(t, os.Chmod(path, 0o644))
 	raw, err := Read([]string{path}, nil)
 	require.NoError(t, err)
 	l, err := raw.Check(source())

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -104,7 +105,8 @@ func readFile(path string) (l layer, bad string) {
 		return l, tooLarge
 	}
 	l.open = runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0
-	return l, l.decode(bytes.TrimPrefix(body, []byte("\ufeff")))
+	bad = l.decode(bytes.TrimPrefix(body, []byte("\ufeff")))
+	return l, bad
 }
 
 // cause is the reason of a file error without the path, which is told already.
@@ -179,8 +181,7 @@ func misstep(body []byte, err error) string {
 
 // lookup returns the value of key in the last layer that has it.
 func (r *Raw) lookup(key string) (value, bool) {
-	for i := len(r.doc.layers) - 1; i >= 0; i-- {
-		l := r.doc.layers[i]
+	for i, l := range slices.Backward(r.doc.layers) {
 		if l.members == nil {
 			if text, ok := r.doc.env(envName(key)); ok && text != "" {
 				return value{kind: textValue, text: text, layer: Env, depth: i}, true

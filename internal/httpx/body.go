@@ -72,7 +72,7 @@ func readBody(r io.Reader, length, limit int64) ([]byte, error) {
 	case n > 0:
 		give(b)
 		return nil, errTooLong
-	case err != io.EOF: //nolint:errorlint // readers return it bare
+	case err != io.EOF:
 		give(b)
 		return nil, err
 	}
@@ -89,7 +89,7 @@ func readAll(r io.Reader, limit int64) ([]byte, error) {
 		n, err := r.Read(b[len(b):cap(b)])
 		b = b[:len(b)+n]
 		switch {
-		case err == io.EOF: //nolint:errorlint // readers return it bare
+		case err == io.EOF:
 			if int64(len(b)) > limit {
 				give(b)
 				return nil, errTooLarge
@@ -125,7 +125,7 @@ func readBlocks(r io.Reader, head []byte, limit int64) (body []byte, err error) 
 		return nil, err
 	}
 	if int64(size) > limit {
-		full = nil
+		clear(full)
 		settle(size)
 		return nil, errTooLarge
 	}

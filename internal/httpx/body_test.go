@@ -146,7 +146,7 @@ func TestSizeLimit(t *testing.T) {
 	t.Run("an error is an error, however long", func(t *testing.T) {
 		r := answer(403, "")
 		r.ContentLength, r.Body = -1, io.NopCloser(zeros{})
-		refused(t, client(t, play(func() *http.Response { return r }), limit), "x", fault.Permission)
+		_ = refused(t, client(t, play(func() *http.Response { return r }), limit), "x", fault.Permission)
 	})
 }
 

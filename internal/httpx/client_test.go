@@ -111,7 +111,9 @@ func source() *stream.Source {
 		Name: "acme",
 		Settings: []stream.Setting{
 			{Key: "token", Kind: stream.Secret},
-			{Key: "subdomain"}, {Key: "account"}, {Key: "other"},
+			{Key: "subdomain"},
+			{Key: "account"},
+			{Key: "other"},
 		},
 		Origin: func(c stream.Config) string { return "https://" + c.Text("subdomain") + ".acme.example" },
 		Base:   "/{account}/api/v1.0/",

@@ -35,7 +35,12 @@ func TestRetried(t *testing.T) {
 		{"reset", syscall.ECONNRESET, 3},
 		{"refused", syscall.ECONNREFUSED, 3},
 		{"unexpected end", io.ErrUnexpectedEOF, 3},
-		{"408", 408, 3}, {"429", 429, 3}, {"500", 500, 3}, {"502", 502, 3}, {"503", 503, 3}, {"507", 507, 3},
+		{"408", 408, 3},
+		{"429", 429, 3},
+		{"500", 500, 3},
+		{"502", 502, 3},
+		{"503", 503, 3},
+		{"507", 507, 3},
 		{"cut body", func() *http.Response { return cut(200, `{"results":[1,`) }, 3},
 		{"cut error body", func() *http.Response { return cut(400, `{"det`) }, 3},
 		{"body longer than announced", func() *http.Response { r := answer(200, good); r.ContentLength = 3; return r }, 3},
@@ -43,8 +48,16 @@ func TestRetried(t *testing.T) {
 		{"blank 200", " \n", 3},
 		{"truncated object", `{"results":[1]`, 3},
 		{"truncated array", ` [{"a":1}`, 3},
-		{"400", 400, 1}, {"401", 401, 1}, {"402", 402, 1}, {"403", 403, 1}, {"404", 404, 1}, {"409", 409, 1}, {"501", 501, 1},
-		{"204", 204, 1}, {"304", 304, 1}, {"302", 302, 1},
+		{"400", 400, 1},
+		{"401", 401, 1},
+		{"402", 402, 1},
+		{"403", 403, 1},
+		{"404", 404, 1},
+		{"409", 409, 1},
+		{"501", 501, 1},
+		{"204", 204, 1},
+		{"304", 304, 1},
+		{"302", 302, 1},
 		{"html", "<html></html>", 1},
 		{"certificate", &tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, 1},
 		{"host name", x509.HostnameError{Certificate: &x509.Certificate{}, Host: "x"}, 1},
@@ -89,7 +102,7 @@ func TestRetriesEnd(t *testing.T) {
 func TestBackoffIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(500)
-		refused(t, client(t, s, func(o *Options) { o.MaxRetries, o.Rand = 10, func() float64 { return 1 } }), "x", fault.Transient)
+		_ = refused(t, client(t, s, func(o *Options) { o.MaxRetries, o.Rand = 10, func() float64 { return 1 } }), "x", fault.Transient)
 		want := []float64{0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60}
 		for i, w := range want {
 			require.InDelta(t, w, (s.asked[i+1].at - s.asked[i].at).Seconds(), 0.001)
@@ -164,7 +177,7 @@ func TestRetryAfterBeyondTheCap(t *testing.T) {
 			require.ErrorContains(t, f, "2000-01-02T00:00:00Z")
 			require.Contains(t, f.Hint, "2000-01-02T00:00:00Z")
 			if status == 429 {
-				refused(t, c, "y", fault.Quota)
+				_ = refused(t, c, "y", fault.Quota)
 				require.Len(t, s.asked, 1, "what is known to be spent is refused here")
 			}
 		})
@@ -346,9 +359,9 @@ func TestLocalRefusal(t *testing.T) {
 		set := budget.New([]stream.Limit{{Kind: stream.Errors, N: 2, Per: time.Hour, PerResource: true}}, budget.Options{})
 		s := play(403)
 		c := client(t, s, func(o *Options) { o.Budget = set })
-		refused(t, c, "x", fault.Permission)
-		refused(t, c, "x", fault.Permission)
-		refused(t, c, "x", fault.Quota)
+		_ = refused(t, c, "x", fault.Permission)
+		_ = refused(t, c, "x", fault.Permission)
+		_ = refused(t, c, "x", fault.Quota)
 		require.Len(t, s.asked, 2)
 	})
 }

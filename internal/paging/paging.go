@@ -6,6 +6,7 @@ package paging
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -93,7 +94,7 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		// The filters are in the link already; sending them again would double them.
 		out.URL = link
 		out.Params = slices.DeleteFunc(out.Params, func(q stream.Param) bool {
-			return q.In == stream.InQuery || q.In == stream.ByMethod && r.Method != "POST"
+			return q.In == stream.InQuery || q.In == stream.ByMethod && r.Method != http.MethodPost
 		})
 	case stream.Number:
 		if more, ok := boolean(h.Capture(p.More)); ok && !more || !ok && h.Rows < p.Size || h.Rows == 0 {

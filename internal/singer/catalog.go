@@ -70,8 +70,10 @@ type Discovered struct {
 // NewEntry writes the catalog entry of a discovered stream, with one metadata
 // item for the stream and one for each of its properties.
 func NewEntry(d Discovered) Entry {
-	e := Entry{TapStreamID: d.Stream, Stream: d.Stream, KeyProperties: d.Key, Schema: d.Schema,
-		ReplicationMethod: d.Method, ReplicationKey: d.ReplicationKey}
+	e := Entry{
+		TapStreamID: d.Stream, Stream: d.Stream, KeyProperties: d.Key, Schema: d.Schema,
+		ReplicationMethod: d.Method, ReplicationKey: d.ReplicationKey,
+	}
 	e.Metadata = make([]Metadata, 0, len(d.Schema.Properties)+1)
 	root := Metadata{Values: make([]Value, 0, 6)}
 	root.Set(keyInclusion, quoted(inclusionAvailable))

@@ -57,8 +57,10 @@ func LoadCatalog(data []byte) (*Catalog, []string, error) {
 }
 
 func catalogFault(err error) error {
-	return &fault.Error{Kind: fault.Config, Op: "catalog", Err: err,
-		Hint: "write a fresh one with --discover, or choose with the select command"}
+	return &fault.Error{
+		Kind: fault.Config, Op: "catalog", Err: err,
+		Hint: "write a fresh one with --discover, or choose with the select command",
+	}
 }
 
 // An entryReader reads one entry and gathers all its faults.
@@ -289,6 +291,8 @@ func (c *Catalog) RequireSelection() error {
 			return nil
 		}
 	}
-	return &fault.Error{Kind: fault.Config, Op: "catalog", Err: errors.New("no stream is selected"),
-		Hint: `set "selected": true in the metadata of a stream, or use --select`}
+	return &fault.Error{
+		Kind: fault.Config, Op: "catalog", Err: errors.New("no stream is selected"),
+		Hint: `set "selected": true in the metadata of a stream, or use --select`,
+	}
 }

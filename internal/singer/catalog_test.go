@@ -53,8 +53,10 @@ func example() *Catalog {
 	}}
 	return &Catalog{Streams: []Entry{
 		NewEntry(Discovered{Stream: "contracts", Schema: contracts, Key: []string{"id"}, Method: "INCREMENTAL", ReplicationKey: "modified", SelectedByDefault: true}),
-		NewEntry(Discovered{Stream: "contract_notes", Schema: notes, Key: []string{"contract", "no"}, Method: "FULL_TABLE", Parent: "contracts",
-			Unselected: func(name string) bool { return name == "email" }}),
+		NewEntry(Discovered{
+			Stream: "contract_notes", Schema: notes, Key: []string{"contract", "no"}, Method: "FULL_TABLE", Parent: "contracts",
+			Unselected: func(name string) bool { return name == "email" },
+		}),
 	}}
 }
 

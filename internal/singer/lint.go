@@ -34,7 +34,7 @@ func Lint(r io.Reader) (*Report, error) {
 		}
 		if err != nil {
 			l.finish()
-			return l.report, nil
+			return l.report, nil //nolint:nilerr // the end of the input
 		}
 	}
 }
@@ -100,6 +100,7 @@ func (l *linter) add(sev Severity, rule int, stream, what string, text string) {
 }
 
 func (l *linter) fail(rule int, stream, text string) { l.add(SeverityError, rule, stream, text, text) }
+
 func (l *linter) warn(rule int, stream, text string) {
 	l.add(SeverityWarning, rule, stream, text, text)
 }

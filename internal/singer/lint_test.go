@@ -297,18 +297,20 @@ func TestLintRules(t *testing.T) {
 				found = found || f.Rule == c.rule && strings.Contains(f.String(), c.text)
 			}
 			require.True(t, found, "%s", r.AppendText(nil))
-			require.EqualValues(t, r.Errors == 0, r.OK())
+			require.Equal(t, r.Errors == 0, r.OK())
 			require.NotZero(t, r.Errors+r.Warnings)
 		})
 	}
 }
 
 func TestLintDateTimes(t *testing.T) {
-	for _, bad := range []string{"", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-01-01t00:00:00Z", "2026-01-01T00:00:00z",
+	for _, bad := range []string{
+		"", "2026-01-01", "2026-01-01T00:00:00", "2026-01-01 00:00:00Z", "2026-01-01t00:00:00Z", "2026-01-01T00:00:00z",
 		"2026-01-01T00:00:00+00:00", "2026-01-01T00:00:00+01:00", "2026-01-01T00:00:00.1234567Z", "2026-01-01T00:00:00.Z", "2026-01-01T00:00:00,1Z",
 		"2026-01-01T00:00:00.1x3Z", "2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2026-01-01T00:00:60Z", "2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z",
 		"2026-04-31T00:00:00Z", "2025-02-29T00:00:00Z", "2100-02-29T00:00:00Z", "2026-01-00T00:00:00Z", "0000-00-00T00:00:00Z", "9999-12-31T23:59:59Z",
-		"+026-01-01T00:00:00Z", "2026-01-01T00:00Z", "2026-01-01T0x:00:00Z"} {
+		"+026-01-01T00:00:00Z", "2026-01-01T00:00Z", "2026-01-01T0x:00:00Z",
+	} {
 		r := lint(t, typed(modified, `"`+bad+`"`))
 		require.Len(t, r.Findings, 1, bad)
 		require.Equal(t, ruleInstants, r.Findings[0].Rule, bad)
@@ -324,11 +326,15 @@ func TestLintDateTimes(t *testing.T) {
 // TestLintNeverMilder holds the linter against a validator of JSON Schema:
 // what that refuses must be an error here too.
 func TestLintNeverMilder(t *testing.T) {
-	kinds := []string{`{"type":"string"}`, `{"type":["null","string"]}`, `{"type":"integer"}`, `{"type":["null","number"]}`, `{"type":"boolean"}`, modified,
+	kinds := []string{
+		`{"type":"string"}`, `{"type":["null","string"]}`, `{"type":"integer"}`, `{"type":["null","number"]}`, `{"type":"boolean"}`, modified,
 		`{"type":"string","format":"date"}`, `{"type":["null","array"],"items":{"type":"integer"}}`, `{"type":"object","properties":{"a":{"type":["null","string"]}}}`,
-		`{"type":"array","items":{"type":["null","object"],"properties":{"a":{"type":"array","items":{"type":"boolean"}}}}}`}
-	values := []string{`null`, `true`, `1`, `-0`, `1.5`, `3.0`, `1e400`, `""`, `"x"`, `"` + t1 + `"`, `"2026-02-30"`, `"2026-02-28"`, `"2026-02-28T25:00:00Z"`,
-		`[]`, `[1]`, `[1.5]`, `[15e-1]`, `[1.55e1]`, `[1.0]`, `[null]`, `{}`, `{"a":null}`, `{"a":1}`, `{"a":"x","b":1}`, `[{"a":[true]}]`, `[{"a":[1]}]`, `[{"a":{}}]`, `[[]]`}
+		`{"type":"array","items":{"type":["null","object"],"properties":{"a":{"type":"array","items":{"type":"boolean"}}}}}`,
+	}
+	values := []string{
+		`null`, `true`, `1`, `-0`, `1.5`, `3.0`, `1e400`, `""`, `"x"`, `"` + t1 + `"`, `"2026-02-30"`, `"2026-02-28"`, `"2026-02-28T25:00:00Z"`,
+		`[]`, `[1]`, `[1.5]`, `[15e-1]`, `[1.55e1]`, `[1.0]`, `[null]`, `{}`, `{"a":null}`, `{"a":1}`, `{"a":"x","b":1}`, `[{"a":[true]}]`, `[{"a":[1]}]`, `[{"a":{}}]`, `[[]]`,
+	}
 	for _, kind := range kinds {
 		compiler := jsonschema.NewCompiler()
 		compiler.Draft, compiler.AssertFormat = jsonschema.Draft7, true

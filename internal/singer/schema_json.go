@@ -34,8 +34,10 @@ func ParseSchema(data []byte) (*Schema, error) {
 }
 
 func schemaFault(err error) error {
-	return &fault.Error{Kind: fault.Config, Op: "schema", Err: err,
-		Hint: "take the schema from the output of --discover"}
+	return &fault.Error{
+		Kind: fault.Config, Op: "schema", Err: err,
+		Hint: "take the schema from the output of --discover",
+	}
 }
 
 // recordSchema reads the schema of a whole record: an object with properties,

@@ -19,8 +19,10 @@ func LoadState(data []byte) (*State, error) {
 	}
 	root, err := parseTree(data)
 	if errors.Is(err, errSeveral) {
-		return nil, &fault.Error{Kind: fault.State, Op: "state", Err: err,
-			Hint: "keep only the last line; `target | tap-backoffice state save FILE` does so as the lines come"}
+		return nil, &fault.Error{
+			Kind: fault.State, Op: "state", Err: err,
+			Hint: "keep only the last line; `target | tap-backoffice state save FILE` does so as the lines come",
+		}
 	}
 	if err != nil {
 		return nil, stateFault(err)
@@ -33,8 +35,10 @@ func LoadState(data []byte) (*State, error) {
 }
 
 func stateFault(err error) error {
-	return &fault.Error{Kind: fault.State, Op: "state", Err: err,
-		Hint: "give the last line that the target printed, or no state for a first run"}
+	return &fault.Error{
+		Kind: fault.State, Op: "state", Err: err,
+		Hint: "give the last line that the target printed, or no state for a first run",
+	}
 }
 
 // wrappers are the envelopes of Meltano, outermost first; a partial state is
@@ -157,8 +161,10 @@ func (s *State) Normalize(stream, key string) error {
 		err = normalizePartitions(n, key)
 	}
 	if err != nil {
-		return &fault.Error{Kind: fault.State, Stream: stream, Op: "state", Err: err,
-			Hint: "correct the entry, or read the stream again with --full-refresh"}
+		return &fault.Error{
+			Kind: fault.State, Stream: stream, Op: "state", Err: err,
+			Hint: "correct the entry, or read the stream again with --full-refresh",
+		}
 	}
 	s.bookmarks.set(stream, n)
 	return nil

@@ -201,8 +201,10 @@ type set struct {
 
 func sets() *rapid.Generator[[]set] {
 	return rapid.SliceOfDistinct(rapid.Custom(func(t *rapid.T) set {
-		return set{rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "stream"), rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "id"),
-			rapid.SampledFrom([]string{"k", "_own"}).Draw(t, "name"), rapid.IntRange(0, 9).Draw(t, "value")}
+		return set{
+			rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "stream"), rapid.SampledFrom([]string{"", "1", "2"}).Draw(t, "id"),
+			rapid.SampledFrom([]string{"k", "_own"}).Draw(t, "name"), rapid.IntRange(0, 9).Draw(t, "value"),
+		}
 	}), func(s set) [3]string { return [3]string{s.stream, s.id, s.name} })
 }
 

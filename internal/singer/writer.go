@@ -151,7 +151,9 @@ func (w *Writer) write(p []byte) {
 		err = io.ErrShortWrite
 	}
 	if err != nil {
-		w.err = &fault.Error{Kind: fault.Output, Op: "write stdout", Whole: true, Err: fmt.Errorf("after %d bytes: %w", w.counts.Bytes, err),
-			Hint: "see why the target stopped; the next run resumes from its last state"}
+		w.err = &fault.Error{
+			Kind: fault.Output, Op: "write stdout", Whole: true, Err: fmt.Errorf("after %d bytes: %w", w.counts.Bytes, err),
+			Hint: "see why the target stopped; the next run resumes from its last state",
+		}
 	}
 }

@@ -121,8 +121,10 @@ func TestWriterSticks(t *testing.T) {
 			require.ErrorContains(t, first, "write stdout: after 10 bytes")
 			c.room = -1
 			schema := &Schema{Type: "object"}
-			for _, err := range []error{w.State(NewState()), w.Final(NewState()), w.Schema("a", schema, nil, nil), w.Records([]byte("x\n")),
-				w.Records(bytes.Repeat([]byte("x\n"), writeSize)), w.Text([]byte("x")), w.Flush(), w.Err()} {
+			for _, err := range []error{
+				w.State(NewState()), w.Final(NewState()), w.Schema("a", schema, nil, nil), w.Records([]byte("x\n")),
+				w.Records(bytes.Repeat([]byte("x\n"), writeSize)), w.Text([]byte("x")), w.Flush(), w.Err(),
+			} {
 				require.Equal(t, first, err)
 			}
 			require.Len(t, c.writes, 1, "nothing is written behind a gap")

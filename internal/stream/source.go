@@ -19,6 +19,13 @@ import (
 // Header is an HTTP header, re-exported so that sources need not import net/http.
 type Header = http.Header
 
+// Schema and Property are singer's, re-exported for sources whose streams are
+// found at run time.
+type (
+	Schema   = singer.Schema
+	Property = singer.Property
+)
+
 // Source is one back-office system.
 type Source struct {
 	Name  string // config, folders, state: lower case with underscores
@@ -77,7 +84,7 @@ type Stream struct {
 	Selected bool
 	// Schema is set for streams found at run time; a static stream's schema
 	// is schemas/<source>/<name>.json.
-	Schema *singer.Schema
+	Schema *Schema
 
 	Method string  // "" is GET
 	Path   string  // below the source's base, with {placeholders}
