@@ -37,7 +37,7 @@ func render(r *stream.Request) string {
 	return b.String()
 }
 
-func get1(params ...stream.Param) *stream.Request {
+func asked(params ...stream.Param) *stream.Request {
 	return &stream.Request{Method: "GET", URL: "u", Params: params}
 }
 
@@ -53,19 +53,19 @@ func TestFirst(t *testing.T) {
 		req   *stream.Request
 		want  string
 	}{
-		{"none", nil, get1(filter), "GET u since=x"},
-		{"single", stream.Single{}, get1(filter), "GET u since=x"},
-		{"next link", stream.NextLink{Next: "next"}, get1(filter), "GET u since=x"},
-		{"number", stream.Number{Param: "page", SizeParam: "size", First: 1, Size: 50}, get1(filter), "GET u since=x size=(50) page=(1)"},
-		{"number from 0", stream.Number{Param: "page", Size: 50}, get1(), "GET u page=(0)"},
+		{"none", nil, asked(filter), "GET u since=x"},
+		{"single", stream.Single{}, asked(filter), "GET u since=x"},
+		{"next link", stream.NextLink{Next: "next"}, asked(filter), "GET u since=x"},
+		{"number", stream.Number{Param: "page", SizeParam: "size", First: 1, Size: 50}, asked(filter), "GET u since=x size=(50) page=(1)"},
+		{"number from 0", stream.Number{Param: "page", Size: 50}, asked(), "GET u page=(0)"},
 		{"number in a body", stream.Number{Param: "page", SizeParam: "page_size", First: 1, Size: 50}, post(filter), "POST u since=x page_size=(50) page=(1)"},
 		{"offset", stream.Offset{Param: "offset", SizeParam: "limit", Size: 500}, post(), "POST u limit=(500) offset=(0)"},
-		{"token", stream.Token{Param: "page_token", Token: "t", SizeParam: "per_page", Size: 200}, get1(filter), "GET u since=x per_page=(200)"},
-		{"keyset", stream.Keyset{Param: "LastKey", Field: "REC_ID", SizeParam: "PageSize", Size: 200}, get1(), "GET u PageSize=(200)"},
-		{"keyset from a text", stream.Keyset{Param: "after", Field: "id", First: "a"}, get1(), "GET u after=a"},
+		{"token", stream.Token{Param: "page_token", Token: "t", SizeParam: "per_page", Size: 200}, asked(filter), "GET u since=x per_page=(200)"},
+		{"keyset", stream.Keyset{Param: "LastKey", Field: "REC_ID", SizeParam: "PageSize", Size: 200}, asked(), "GET u PageSize=(200)"},
+		{"keyset from a text", stream.Keyset{Param: "after", Field: "id", First: "a"}, asked(), "GET u after=a"},
 		{"keyset from a number", stream.Keyset{Param: "after", Field: "id", First: "0"}, post(), "POST u after=(0)"},
 		{"keyset from a bound", stream.Keyset{Param: "after", Field: "id", First: "0"}, post(stream.Param{Name: "after", Value: "17", Raw: true}), "POST u after=(17)"},
-		{"a parameter that is there already", stream.Number{Param: "page", First: 1}, get1(stream.Param{Name: "page", Value: "9", In: stream.InQuery}), "GET u page=(1)@query"},
+		{"a parameter that is there already", stream.Number{Param: "page", First: 1}, asked(stream.Param{Name: "page", Value: "9", In: stream.InQuery}), "GET u page=(1)@query"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := render(test.req)
@@ -93,28 +93,28 @@ func TestNext(t *testing.T) {
 		want   string
 		refuse string
 	}{
-		{name: "no pager", req: get1(), head: Head{Rows: 3}, want: "end"},
-		{name: "single", pager: stream.Single{}, req: get1(), head: Head{Rows: 3}, want: "end"},
+		{name: "no pager", req: asked(), head: Head{Rows: 3}, want: "end"},
+		{name: "single", pager: stream.Single{}, req: asked(), head: Head{Rows: 3}, want: "end"},
 
-		{name: "link", pager: stream.NextLink{Next: "next"}, req: get1(filter, header), told: map[string]string{"next": `"https://h/u?since=x&page=2"`}, want: "GET https://h/u?since=x&page=2 If-Modified-Since=y@header"},
-		{name: "link with escapes", pager: stream.NextLink{Next: "d.__next"}, req: get1(), told: map[string]string{"d.__next": `"https:\/\/h\/u?a=\u0026"`}, want: "GET https://h/u?a=&"},
+		{name: "link", pager: stream.NextLink{Next: "next"}, req: asked(filter, header), told: map[string]string{"next": `"https://h/u?since=x&page=2"`}, want: "GET https://h/u?since=x&page=2 If-Modified-Since=y@header"},
+		{name: "link with escapes", pager: stream.NextLink{Next: "d.__next"}, req: asked(), told: map[string]string{"d.__next": `"https:\/\/h\/u?a=\u0026"`}, want: "GET https://h/u?a=&"},
 		{name: "link of a POST", pager: stream.NextLink{Next: "next"}, req: post(filter, inBody, stream.Param{Name: "q", Value: "1", In: stream.InQuery}), told: map[string]string{"next": `"v"`}, want: "POST v since=x scope=z@body"},
-		{name: "link null", pager: stream.NextLink{Next: "next"}, req: get1(), told: map[string]string{"next": "null"}, want: "end"},
-		{name: "link absent", pager: stream.NextLink{Next: "next"}, req: get1(), want: "end"},
-		{name: "link empty", pager: stream.NextLink{Next: "next"}, req: get1(), told: map[string]string{"next": `""`}, want: "end"},
-		{name: "link to itself", pager: stream.NextLink{Next: "next"}, req: get1(), told: map[string]string{"next": `"u"`}, refuse: "points to the page itself"},
-		{name: "link of another kind", pager: stream.NextLink{Next: "next"}, req: get1(), told: map[string]string{"next": `{"href":"u"}`}, refuse: "next is neither text nor a number"},
-		{name: "link that is true", pager: stream.NextLink{Next: "next"}, req: get1(), told: map[string]string{"next": "true"}, refuse: "neither"},
+		{name: "link null", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": "null"}, want: "end"},
+		{name: "link absent", pager: stream.NextLink{Next: "next"}, req: asked(), want: "end"},
+		{name: "link empty", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": `""`}, want: "end"},
+		{name: "link to itself", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": `"u"`}, refuse: "points to the page itself"},
+		{name: "link of another kind", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": `{"href":"u"}`}, refuse: "next is neither text nor a number"},
+		{name: "link that is true", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": "true"}, refuse: "neither"},
 
-		{name: "number", pager: number, req: get1(filter, at("page", "4")), head: Head{Rows: 3}, want: "GET u since=x page=(5)"},
-		{name: "number on a short page", pager: number, req: get1(at("page", "4")), head: Head{Rows: 2}, want: "end"},
-		{name: "number on an empty page", pager: number, req: get1(at("page", "4")), want: "end"},
-		{name: "number, more than asked for", pager: number, req: get1(at("page", "4")), head: Head{Rows: 9}, want: "GET u page=(5)"},
-		{name: "number without a size", pager: stream.Number{Param: "page"}, req: get1(at("page", "4")), head: Head{Rows: 1}, want: "GET u page=(5)"},
-		{name: "number, more", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: get1(at("page", "4")), head: Head{Rows: 1}, told: map[string]string{"more": "true"}, want: "GET u page=(5)"},
-		{name: "number, no more", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: get1(at("page", "4")), head: Head{Rows: 3}, told: map[string]string{"more": "false"}, want: "end"},
-		{name: "number, more but no rows", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: get1(at("page", "4")), told: map[string]string{"more": "true"}, want: "end"},
-		{name: "number, more is not told", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: get1(at("page", "4")), head: Head{Rows: 3}, want: "GET u page=(5)"},
+		{name: "number", pager: number, req: asked(filter, at("page", "4")), head: Head{Rows: 3}, want: "GET u since=x page=(5)"},
+		{name: "number on a short page", pager: number, req: asked(at("page", "4")), head: Head{Rows: 2}, want: "end"},
+		{name: "number on an empty page", pager: number, req: asked(at("page", "4")), want: "end"},
+		{name: "number, more than asked for", pager: number, req: asked(at("page", "4")), head: Head{Rows: 9}, want: "GET u page=(5)"},
+		{name: "number without a size", pager: stream.Number{Param: "page"}, req: asked(at("page", "4")), head: Head{Rows: 1}, want: "GET u page=(5)"},
+		{name: "number, more", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: asked(at("page", "4")), head: Head{Rows: 1}, told: map[string]string{"more": "true"}, want: "GET u page=(5)"},
+		{name: "number, no more", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: asked(at("page", "4")), head: Head{Rows: 3}, told: map[string]string{"more": "false"}, want: "end"},
+		{name: "number, more but no rows", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: asked(at("page", "4")), told: map[string]string{"more": "true"}, want: "end"},
+		{name: "number, more is not told", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: asked(at("page", "4")), head: Head{Rows: 3}, want: "GET u page=(5)"},
 		{name: "number keeps its place", pager: number, req: post(stream.Param{Name: "page", Value: "1", In: stream.InQuery}), head: Head{Rows: 3}, want: "POST u page=(2)@query"},
 
 		{name: "offset", pager: offset, req: post(at("offset", "3")), head: Head{Rows: 3, Seen: 6}, want: "POST u offset=(6)"},
@@ -122,28 +122,28 @@ func TestNext(t *testing.T) {
 		{name: "offset until empty, short", pager: stream.Offset{Param: "offset", Size: 3, UntilEmpty: true}, req: post(at("offset", "3")), head: Head{Rows: 2, Seen: 5}, want: "POST u offset=(5)"},
 		{name: "offset until empty, empty", pager: stream.Offset{Param: "offset", Size: 3, UntilEmpty: true}, req: post(at("offset", "3")), head: Head{Seen: 3}, want: "end"},
 
-		{name: "token", pager: token, req: get1(filter), head: Head{Rows: 3}, told: map[string]string{"info.next": `"abc"`}, want: "GET u since=x token=abc"},
-		{name: "token again", pager: token, req: get1(stream.Param{Name: "token", Value: "abc"}), told: map[string]string{"info.next": `"def"`}, want: "GET u token=def"},
+		{name: "token", pager: token, req: asked(filter), head: Head{Rows: 3}, told: map[string]string{"info.next": `"abc"`}, want: "GET u since=x token=abc"},
+		{name: "token again", pager: token, req: asked(stream.Param{Name: "token", Value: "abc"}), told: map[string]string{"info.next": `"def"`}, want: "GET u token=def"},
 		{name: "token that is a number", pager: token, req: post(), told: map[string]string{"info.next": "17"}, want: "POST u token=(17)"},
-		{name: "token drops", pager: stream.Token{Param: "token", Token: "info.next", Drop: []string{"page", "since"}}, req: get1(filter, at("page", "1"), header), told: map[string]string{"info.next": `"abc"`}, want: "GET u If-Modified-Since=y@header token=abc"},
-		{name: "token null", pager: token, req: get1(), told: map[string]string{"info.next": "null"}, want: "end"},
-		{name: "token absent", pager: token, req: get1(), want: "end"},
-		{name: "token, no more", pager: stream.Token{Param: "token", Token: "info.next", More: "info.more"}, req: get1(), told: map[string]string{"info.next": `"abc"`, "info.more": "false"}, want: "end"},
-		{name: "token, more", pager: stream.Token{Param: "token", Token: "info.next", More: "info.more"}, req: get1(), told: map[string]string{"info.next": `"abc"`, "info.more": "true"}, want: "GET u token=abc"},
-		{name: "token, more without one", pager: stream.Token{Param: "token", Token: "info.next", More: "info.more"}, req: get1(), told: map[string]string{"info.next": "null", "info.more": "true"}, refuse: "info.more is true, but there is no info.next"},
-		{name: "token that was sent", pager: token, req: get1(stream.Param{Name: "token", Value: "abc"}), told: map[string]string{"info.next": `"abc"`}, refuse: "is the one that was sent"},
-		{name: "token of another kind", pager: token, req: get1(), told: map[string]string{"info.next": "[1]"}, refuse: "neither"},
+		{name: "token drops", pager: stream.Token{Param: "token", Token: "info.next", Drop: []string{"page", "since"}}, req: asked(filter, at("page", "1"), header), told: map[string]string{"info.next": `"abc"`}, want: "GET u If-Modified-Since=y@header token=abc"},
+		{name: "token null", pager: token, req: asked(), told: map[string]string{"info.next": "null"}, want: "end"},
+		{name: "token absent", pager: token, req: asked(), want: "end"},
+		{name: "token, no more", pager: stream.Token{Param: "token", Token: "info.next", More: "info.more"}, req: asked(), told: map[string]string{"info.next": `"abc"`, "info.more": "false"}, want: "end"},
+		{name: "token, more", pager: stream.Token{Param: "token", Token: "info.next", More: "info.more"}, req: asked(), told: map[string]string{"info.next": `"abc"`, "info.more": "true"}, want: "GET u token=abc"},
+		{name: "token, more without one", pager: stream.Token{Param: "token", Token: "info.next", More: "info.more"}, req: asked(), told: map[string]string{"info.next": "null", "info.more": "true"}, refuse: "info.more is true, but there is no info.next"},
+		{name: "token that was sent", pager: token, req: asked(stream.Param{Name: "token", Value: "abc"}), told: map[string]string{"info.next": `"abc"`}, refuse: "is the one that was sent"},
+		{name: "token of another kind", pager: token, req: asked(), told: map[string]string{"info.next": "[1]"}, refuse: "neither"},
 
-		{name: "keyset", pager: keyset, req: get1(filter), head: Head{Rows: 3, Last: []byte(`"K 12"`)}, want: "GET u since=x after=K 12"},
+		{name: "keyset", pager: keyset, req: asked(filter), head: Head{Rows: 3, Last: []byte(`"K 12"`)}, want: "GET u since=x after=K 12"},
 		{name: "keyset of a number", pager: keyset, req: post(at("after", "9")), head: Head{Rows: 3, Last: []byte("12")}, want: "POST u after=(12)"},
 		{name: "keyset of text after a number", pager: keyset, req: post(at("after", "0")), head: Head{Rows: 3, Last: []byte(`"12"`)}, want: "POST u after=12"},
-		{name: "keyset, short", pager: keyset, req: get1(), head: Head{Rows: 2, Last: []byte("12")}, want: "end"},
-		{name: "keyset until empty, short", pager: stream.Keyset{Param: "after", Field: "id", Size: 3, UntilEmpty: true}, req: get1(), head: Head{Rows: 2, Last: []byte("12")}, want: "GET u after=(12)"},
-		{name: "keyset until empty, empty", pager: stream.Keyset{Param: "after", Field: "id", Size: 3, UntilEmpty: true}, req: get1(), want: "end"},
-		{name: "keyset without a key", pager: keyset, req: get1(), head: Head{Rows: 3}, refuse: "the last row has no id"},
-		{name: "keyset, a null key", pager: keyset, req: get1(), head: Head{Rows: 3, Last: []byte("null")}, refuse: "the last row has no id"},
-		{name: "keyset that stands still", pager: keyset, req: get1(at("after", "12")), head: Head{Rows: 3, Last: []byte("12")}, refuse: "ends with the key that it was to start after"},
-		{name: "keyset of another kind", pager: keyset, req: get1(), head: Head{Rows: 3, Last: []byte(`{}`)}, refuse: "neither"},
+		{name: "keyset, short", pager: keyset, req: asked(), head: Head{Rows: 2, Last: []byte("12")}, want: "end"},
+		{name: "keyset until empty, short", pager: stream.Keyset{Param: "after", Field: "id", Size: 3, UntilEmpty: true}, req: asked(), head: Head{Rows: 2, Last: []byte("12")}, want: "GET u after=(12)"},
+		{name: "keyset until empty, empty", pager: stream.Keyset{Param: "after", Field: "id", Size: 3, UntilEmpty: true}, req: asked(), want: "end"},
+		{name: "keyset without a key", pager: keyset, req: asked(), head: Head{Rows: 3}, refuse: "the last row has no id"},
+		{name: "keyset, a null key", pager: keyset, req: asked(), head: Head{Rows: 3, Last: []byte("null")}, refuse: "the last row has no id"},
+		{name: "keyset that stands still", pager: keyset, req: asked(at("after", "12")), head: Head{Rows: 3, Last: []byte("12")}, refuse: "ends with the key that it was to start after"},
+		{name: "keyset of another kind", pager: keyset, req: asked(), head: Head{Rows: 3, Last: []byte(`{}`)}, refuse: "neither"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			test.head.Capture = func(path string) []byte {
@@ -202,7 +202,7 @@ func TestPagesBringEveryRow(t *testing.T) {
 		}
 		kind := rapid.SampledFrom(slices.Sorted(maps.Keys(pagers))).Draw(t, "pager")
 		p := pagers[kind]
-		req := First(p, get1())
+		req := First(p, asked())
 		seen, calls := 0, 0
 		for req != nil {
 			calls++

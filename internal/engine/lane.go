@@ -1,0 +1,537 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
+	"github.com/tap-backoffice/tap-backoffice/internal/record"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// lane reads one slice and turns it into finished lines.
+type lane struct {
+	rd *reader
+	n  int // counts the lanes of rd from 1
+	slice
+	feeds []*feed // the reader's, then each rider's
+	page  jsonspan.Page
+
+	clocked bool // the vendor's clock was compared with ours
+	// upTo is how far a bookmark may move within the window at hand.
+	upTo peak
+	// ignored: the vendor ignores the filter, so one window holds everything.
+	ignored bool
+
+	// Guarded by ahead.mu.
+	queue   []item
+	done    bool
+	dropped bool
+	err     error
+}
+
+// feed is one stream that a lane produces records for.
+type feed struct {
+	rd   *reader
+	conv *record.Converter
+	low  int64
+	cut  bool  // rows below low are dropped
+	cap  int64 // the greatest value that counts for a bookmark
+	end  int64 // rows above it are dropped
+	kids []kidBound
+	block
+	// join holds, for a rider, what its carrier's rows lend it in this page.
+	join map[string][]string
+	wait []int // a rider's rows that were met before they could be joined
+	// top is the greatest value of the lane so far, whatever its window, counted
+	// that which is its window's too: what may become a bookmark.
+	top, counted peak
+	given        int64 // records so far
+}
+
+// kidBound is what a kid of a feed's stream wants of its rows: those from low
+// on, or all.
+type kidBound struct {
+	low int64
+	all bool
+}
+
+// block is what an item holds for one stream.
+type block struct {
+	lines   *[]byte // RECORD lines, nil for none
+	records int64
+	parents []parentRow // rows for the kids of this stream
+	max     peak        // greatest value that may become a bookmark
+}
+
+// item is what a lane hands to the emitter.
+type item struct {
+	blocks []block
+	// settled: a window is read whole, the bookmark may move to what has come.
+	settled bool
+	// upTo is how far it may move within a window of rows that come sorted.
+	upTo    peak
+	covers  span
+	unkeyed *int64 // rows without replication value, as counted
+	ignored bool   // as lane.ignored, once a page showed it
+	notes   []note
+}
+
+type note struct {
+	rd *reader
+	record.Note
+}
+
+func (it *item) size() int {
+	n := 0
+	for i := range it.blocks {
+		if it.blocks[i].lines != nil {
+			n += cap(*it.blocks[i].lines)
+		}
+	}
+	return n
+}
+
+// recycle gives the buffers back.
+func (it *item) recycle() {
+	for i := range it.blocks {
+		putLines(it.blocks[i].lines)
+		it.blocks[i].lines = nil
+	}
+}
+
+// chunkBytes is how much a block holds before it is handed over within a page:
+// a huge answer must not be held twice.
+const chunkBytes = 1 << 20
+
+var linesPool = sync.Pool{New: func() any { b := make([]byte, 0, 256<<10); return &b }}
+
+func getLines() *[]byte { return linesPool.Get().(*[]byte) }
+
+func putLines(b *[]byte) {
+	if b != nil && cap(*b) <= 2*chunkBytes {
+		*b = (*b)[:0]
+		linesPool.Put(b)
+	}
+}
+
+func newLane(rd *reader, s slice) *lane {
+	l := &lane{rd: rd, slice: s}
+	if s.kind == mark {
+		return l
+	}
+	for _, f := range rd.family() {
+		fd := &feed{rd: f, conv: f.plan.NewConverter(), cap: f.cap(), end: f.end()}
+		fd.low, fd.cut = f.low(s.part.ID)
+		for _, kid := range f.kids {
+			v, ok := kid.since(s.part.ID)
+			fd.kids = append(fd.kids, kidBound{v, !ok})
+		}
+		l.feeds = append(l.feeds, fd)
+	}
+	l.injectAll()
+	return l
+}
+
+// injectAll sets the values that are the same for all rows of the slice.
+func (l *lane) injectAll() {
+	rd := l.rd
+	n := len(l.part.Inject)
+	for _, f := range l.feeds {
+		for i, literal := range l.part.Inject {
+			f.conv.SetInject(i, []byte(literal))
+		}
+	}
+	if rd.s.Parent == nil {
+		return
+	}
+	for i, b := range rd.s.Parent.Bind {
+		if b.Inject != "" {
+			literal := l.parent[i]
+			if literal == "" {
+				literal = "null"
+			}
+			l.feeds[0].conv.SetInject(n, []byte(literal))
+			n++
+		}
+	}
+}
+
+// run reads the slice. Its error goes to the emitter, which decides what it
+// means.
+func (l *lane) run(ctx context.Context) {
+	err := l.read(ctx)
+	switch {
+	case ctx.Err() != nil:
+		err = errEnded
+	case err != nil && !errors.Is(err, errEnded): // else nobody wants the lane any more
+		err = l.rd.wrap("", err)
+		l.rd.gone.note(l.n)
+	}
+	l.rd.run.ahead.close(l, err)
+}
+
+// caught turns a panic, in a source's hook or in the engine, into an error that
+// ends the run.
+func caught(err *error) {
+	if p := recover(); p != nil {
+		*err = &fault.Error{
+			Kind: fault.Internal, Whole: true, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
+			Hint: "this is a defect of tap-backoffice, please report it",
+		}
+	}
+}
+
+func (l *lane) read(ctx context.Context) (err error) {
+	defer caught(&err)
+	switch {
+	case l.kind == leftover:
+		return l.leftover(ctx)
+	case l.rd.s.Job != nil:
+		return l.job(ctx)
+	}
+	return l.window(ctx, l.span)
+}
+
+const (
+	// maxRereads bounds how often a window whose rows move is read again.
+	maxRereads = 5
+	// maxGrown bounds how often a list that only grew while it was read is
+	// read again: rows added meanwhile belong to the next run.
+	maxGrown = 1
+)
+
+var (
+	errMoved = errors.New("rows moved while the pages were read")
+	errGrown = errors.New("rows were added while the pages were read")
+	errTwice = errors.New("rows came twice while the pages were read")
+	errWide  = errors.New("the window holds too many rows")
+)
+
+// window reads one window, again where rows moved, in halves where it is wide.
+func (l *lane) window(ctx context.Context, sp span) error {
+	grown := 0
+	var all distinct
+	var nulls int64
+	for reread := 0; ; reread++ {
+		err := l.pages(ctx, l.request(sp), sp, pass{all: &all, nulls: &nulls})
+		switch {
+		case errors.Is(err, errWide):
+			a, b, _ := sp.halves(l.rd.unit)
+			if err := l.window(ctx, a); err != nil || l.ignored {
+				return err
+			}
+			return l.window(ctx, b)
+		case errors.Is(err, errGrown) && grown >= maxGrown:
+			l.rd.run.Log.Debug("rows were added while a list was read; they come with the next run", "stream", l.rd.s.Name)
+		case (errors.Is(err, errMoved) || errors.Is(err, errTwice)) && reread >= maxRereads:
+			return l.restless(sp, err)
+		case errors.Is(err, errMoved), errors.Is(err, errTwice), errors.Is(err, errGrown):
+			if errors.Is(err, errGrown) {
+				grown++
+			}
+			l.rd.run.Log.Debug("reading a window again", "stream", l.rd.s.Name, "window", l.label(sp), "reason", err.Error())
+			if l.upTo.ok { // a bookmark covers what comes before
+				sp.from, sp.openFrom = l.upTo.v, false
+				l.feeds[0].low, l.feeds[0].cut = l.upTo.v, true
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		done := item{settled: true, covers: sp, ignored: l.ignored}
+		if sp.openFrom && sp.openTo && l.rd.countsKeyless() {
+			done.unkeyed = &nulls // nothing was filtered, they are delivered
+		}
+		l.push(done)
+		return nil
+	}
+}
+
+// restless is the fault of rows that do not stand still for one read.
+func (l *lane) restless(sp span, err error) error {
+	return &fault.Error{
+		Kind: fault.Transient, Op: "read " + l.label(sp), Err: fmt.Errorf("%w, %d times over", err, maxRereads+1),
+		Hint: "run again at a quieter hour or with a smaller date_window_size",
+	}
+}
+
+// label names a span for people.
+func (l *lane) label(sp span) string {
+	u := l.rd.unit
+	switch {
+	case l.kind == leftover:
+		return "rows without " + l.rd.s.Cursor.Field
+	case sp.openFrom && sp.openTo || u == stream.Int:
+		return "everything"
+	}
+	layout := time.DateTime
+	if u == stream.Day {
+		layout = time.DateOnly
+	}
+	from, to := "the beginning", "now"
+	if !sp.openFrom {
+		from = u.Format(sp.from, layout)
+	}
+	if !sp.openTo {
+		to = u.Format(sp.to, layout)
+	}
+	return from + " to " + to
+}
+
+// request builds the first request of a window.
+func (l *lane) request(sp span) *stream.Request {
+	s := l.rd.s
+	req := &stream.Request{Method: s.Method, Lane: l.part.Lane, Resource: s.Name}
+	req.URL = l.expand(s.Path, pathEscape)
+	for _, p := range s.Params {
+		p.Value = l.expand(p.Value, func(v string) string { return v })
+		req.Params = append(req.Params, p)
+	}
+	if s.Chunked != nil {
+		req.Params = append(req.Params, stream.Param{Name: s.Chunked.Param, Value: l.rd.batches[0]})
+	}
+	if c := s.Cursor; c != nil {
+		from, to := "", ""
+		if !sp.openFrom {
+			from = l.rd.unit.Format(sp.from, c.Layout)
+		}
+		if !sp.openTo {
+			to = l.rd.unit.Format(sp.to, c.Layout)
+		}
+		req.Params = append(req.Params, c.Bounds(from, to)...)
+	}
+	return req
+}
+
+// expand fills the placeholders of the config, the partition and the parent.
+func (l *lane) expand(text string, esc func(string) string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return stream.ExpandParams(l.rd.run.Config.Expand(text, esc), l.values(), esc)
+}
+
+// values are the placeholders of the partition and the parent.
+func (l *lane) values() []stream.Param {
+	values := append([]stream.Param{{Name: "partition", Value: l.part.ID}}, l.part.Values...)
+	if p := l.rd.s.Parent; p != nil {
+		for i, b := range p.Bind {
+			if b.To != "" {
+				values = append(values, stream.Param{Name: b.To, Value: plain(l.parent[i])})
+			}
+		}
+	}
+	return values
+}
+
+// plain gives the text of a raw scalar.
+func plain(raw string) string {
+	var s string
+	if len(raw) > 0 && raw[0] == '"' && json.Unmarshal([]byte(raw), &s) == nil {
+		return s
+	}
+	return raw
+}
+
+func pathEscape(v string) string {
+	const hex = "0123456789ABCDEF"
+	var b []byte
+	for i := range len(v) {
+		c := v[i]
+		if c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '-' || c == '_' || c == '~' || c == '.' && v != "." && v != ".." {
+			b = append(b, c)
+		} else {
+			b = append(b, '%', hex[c>>4], hex[c&15])
+		}
+	}
+	return string(b)
+}
+
+// smallBody is the largest answer that is read ahead.
+const smallBody = 4 << 20
+
+// fetch asks for one page, once there is room for it.
+func (l *lane) fetch(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+	for {
+		if !l.rd.run.ahead.room(l) {
+			return nil, errEnded
+		}
+		resp, err := l.ask(ctx, req)
+		switch {
+		case !errors.Is(err, stream.TooLarge):
+			return resp, err
+		case req.MaxBody == 0:
+			return nil, &fault.Error{Kind: fault.Contract, Err: err, Hint: "a smaller page or window may help; see max_response_mb"}
+		}
+		l.rd.large.Store(true)
+	}
+}
+
+// ask sends one request.
+func (l *lane) ask(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+	r := l.rd.run
+	// What is read before its turn must be small; the head alone may read a
+	// large answer, and a stream known for them waits for its turn.
+	req.MaxBody = 0
+	if !r.ahead.isHead(l) {
+		req.MaxBody = smallBody
+	}
+	asked := r.Now()
+	resp, err := r.Fetcher.Fetch(ctx, req)
+	if err == nil && !l.clocked {
+		l.clocked = true
+		l.skew(asked, resp.Header)
+	}
+	return resp, err
+}
+
+// skew lowers the caps where the vendor's clock is behind ours: rows that change
+// while we read are stamped by that clock, and a bookmark must not pass them.
+func (l *lane) skew(asked time.Time, h http.Header) {
+	server, err := http.ParseTime(h.Get("Date"))
+	if err != nil || !server.Add(2*time.Second).Before(asked) {
+		return
+	}
+	for _, f := range l.feeds {
+		if f.rd.unit == stream.Instant {
+			f.cap = min(f.cap, f.rd.unit.FromTime(l.rd.run.started.Add(server.Sub(asked))))
+		}
+	}
+}
+
+// push hands an item to the emitter.
+func (l *lane) push(it item) { l.rd.run.ahead.push(l, it) }
+
+// flush hands over what the feeds hold.
+func (l *lane) flush(it item) {
+	for _, f := range l.feeds {
+		it.blocks = append(it.blocks, f.block)
+		for _, n := range f.conv.Notes() {
+			it.notes = append(it.notes, note{f.rd, n})
+		}
+		f.block = block{}
+	}
+	l.push(it)
+}
+
+// leftover reads the rows that a date filter cannot return, if there are any:
+// the vendor's count of all rows is compared with that of the rows that have a
+// replication value. If they differ, the orders that may bring such rows to the
+// front are tried before everything is read.
+func (l *lane) leftover(ctx context.Context) error {
+	known := l.rd.known(l.part.ID)
+	if l.rd.refreshing() {
+		known = nil
+	}
+	var without, found int64
+	counted := false
+	p := pass{onlyNull: true, first: func(total, nulls int64, last bool) (bool, error) {
+		if !counted {
+			if without = nulls; !last {
+				with, err := l.count(ctx)
+				if err != nil {
+					return false, err
+				}
+				without = max(total-with, 0)
+			}
+			counted = true
+		}
+		return without > 0 && (known == nil || *known != without), nil
+	}}
+	orders := l.rd.s.Cursor.Front
+	for n, reread := 0, 0; n <= len(orders); {
+		req := l.request(l.span)
+		if n < len(orders) {
+			req.Params = append(req.Params, orders[n])
+		}
+		before := int64(0)
+		p.more = func(nulls int64) bool {
+			fresh := nulls > before
+			before, found = nulls, nulls
+			// An order that brings them to the front has nothing behind them.
+			return nulls < without && (fresh || n == len(orders))
+		}
+		err := l.pages(ctx, req, l.span, p)
+		switch {
+		case errors.Is(err, errMoved) && reread >= maxRereads:
+			return l.restless(l.span, err)
+		case errors.Is(err, errMoved):
+			reread++
+			continue
+		case err != nil && !errors.Is(err, errGrown):
+			return err
+		}
+		if found >= without || known != nil && *known == without {
+			break
+		}
+		n++
+	}
+	l.push(item{settled: true, covers: l.span, unkeyed: &without})
+	return nil
+}
+
+// count asks how many rows have a replication value.
+func (l *lane) count(ctx context.Context) (int64, error) {
+	req := l.request(span{from: 0, openTo: true})
+	resp, err := l.fetch(ctx, req)
+	if errors.Is(err, stream.NoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer release(resp)
+	var page jsonspan.Page // l.page must keep what the page at hand told
+	if err := l.rd.shape.Walk(resp.Body, &page, skipRow); err != nil {
+		return 0, l.shapeFault(err, resp)
+	}
+	n, ok := l.total(&page)
+	if !ok {
+		return 0, &fault.Error{Kind: fault.Contract, Err: errors.New("the answer does not tell its " + stream.TotalPath(l.rd.s.Page))}
+	}
+	return n, nil
+}
+
+func skipRow(_ int, b []byte, i int) (int, error) { return jsonspan.Value(b, i) }
+
+// total reads the vendor's number of rows in all.
+func (l *lane) total(page *jsonspan.Page) (int64, bool) {
+	raw := l.captured(page, stream.TotalPath(l.rd.s.Page))
+	n, err := strconv.ParseInt(string(bytes.Trim(raw, `"`)), 10, 64)
+	return n, err == nil
+}
+
+func (l *lane) captured(page *jsonspan.Page, path string) []byte {
+	for i, p := range l.rd.captures {
+		if p == path {
+			return page.Capture(i)
+		}
+	}
+	return nil
+}
+
+// release gives a page back, once nothing points into it any more.
+func (l *lane) release(r *stream.Response) {
+	l.page.Forget()
+	for _, f := range l.feeds {
+		f.conv.Forget()
+	}
+	release(r)
+}
+
+func release(r *stream.Response) {
+	if r.Release != nil {
+		r.Release()
+	}
+}

@@ -1,0 +1,530 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
+	"github.com/tap-backoffice/tap-backoffice/internal/paging"
+	"github.com/tap-backoffice/tap-backoffice/internal/record"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// pass is how a read treats the rows it sees.
+type pass struct {
+	// onlyNull drops rows that have a replication value.
+	onlyNull bool
+	// first is asked after the first page whether its rows are wanted and the
+	// pages after it; it gets the vendor's count (-1 for none), the rows without
+	// replication value, and whether there are no further pages.
+	first func(total, nulls int64, last bool) (bool, error)
+	// more is asked after each page whether to read on, with the rows without
+	// replication value so far; nil reads to the end.
+	more func(nulls int64) bool
+	// all holds the keys of earlier reads of the same window, in which rows
+	// came twice; nil where that does not matter.
+	all *distinct
+	// nulls gets the number of rows without replication value; nil for nobody.
+	nulls *int64
+}
+
+// pageChain is what the pages of one read have in common.
+type pageChain struct {
+	seen  distinct
+	rows  int
+	nulls int64
+	// prev is the greatest replication value so far, under the greatest below
+	// it; moved tells that rows do not come sorted by it, or moved, so that no
+	// bookmark may rely on them.
+	prev, under peak
+	moved       bool
+	stale       int // pages in a row that brought no new key
+}
+
+// maxStale bounds how many pages in a row may bring nothing but rows that were
+// there before: a vendor that ignores the page's number would never end.
+const maxStale = 3
+
+// pages reads one chain of pages. The rows are handed over page by page; an
+// error of errMoved, errGrown, errTwice or errWide asks the caller to read again.
+func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) error {
+	rd := l.rd
+	pager := rd.s.Page
+	req = paging.First(pager, req)
+	c := &pageChain{}
+	for _, f := range l.feeds {
+		f.top, f.counted = peak{}, peak{} // what was discarded does not count
+	}
+	visited := map[uint64]struct{}{}
+	seed := maphash.MakeSeed()
+	counted, total, shrunk := int64(-1), int64(-1), false // by the first page and by the last
+	for n := 1; req != nil; n++ {
+		resp, err := l.fetch(ctx, req)
+		if errors.Is(err, stream.NoRows) {
+			break
+		}
+		if errors.Is(err, stream.PastEnd) && n > 1 {
+			// Without a count, a refused page is how a list of full pages ends.
+			if total < 0 && countsRows(pager) || total >= 0 && c.seen.n >= total {
+				break
+			}
+			return errMoved
+		}
+		switch {
+		case errors.Is(err, stream.SkipParent) && l.parent != nil:
+			rd.run.Log.Warn("the children of one row cannot be read, it is skipped", "stream", rd.s.Name, "parent", strings.Join(l.parent, " "))
+			return nil
+		case err != nil:
+			return pageFault(n, err)
+		}
+		st := pageState{span: sp, pass: p, chain: c}
+		known := c.seen.n
+		if err := l.convert(ctx, resp, &st); err != nil {
+			err = pageFault(n, l.shapeFault(err, resp))
+			l.discard()
+			l.release(resp)
+			return err
+		}
+		c.rows += st.rows
+		if t, ok := l.total(&l.page); ok {
+			if n == 1 && p.first == nil && l.wide(sp, t) {
+				l.discard()
+				l.release(resp)
+				return errWide
+			}
+			shrunk = shrunk || total >= 0 && t < total
+			if total = t; counted < 0 {
+				counted = t
+			}
+		}
+		next, err := paging.Next(pager, req, paging.Head{
+			Rows: st.rows, Seen: c.rows, Last: st.last,
+			Capture: func(path string) []byte { return l.captured(&l.page, path) },
+		})
+		l.release(resp)
+		if err == nil && next != nil {
+			err = c.progress(visited, requestHash(seed, next), n, st.rows, known)
+		}
+		if err != nil {
+			return pageFault(n, err)
+		}
+		if n == 1 && p.first != nil {
+			if goOn, err := p.first(total, c.nulls, next == nil); err != nil || !goOn {
+				l.discard()
+				return err
+			}
+		}
+		c.moved = c.moved || shrunk
+		done := item{covers: sp, ignored: l.ignored, upTo: l.sorted(c)}
+		if done.upTo.ok {
+			l.upTo = done.upTo
+		}
+		l.flush(done)
+		if l.enough() || p.more != nil && !p.more(c.nulls) {
+			return nil
+		}
+		req = next
+	}
+	if p.nulls != nil {
+		*p.nulls = c.nulls
+	}
+	switch {
+	case shrunk, c.seen.n < counted:
+		return errMoved
+	case total > counted:
+		return errGrown // what is missing is no more than what was added
+	case total < 0 && p.all != nil && countsRows(pager) && int64(c.rows) > c.seen.n && p.all.merge(&c.seen):
+		return errTwice
+	}
+	return nil
+}
+
+// countsRows tells pagers under which rows that move are missed or come twice.
+func countsRows(p stream.Pager) bool {
+	switch p.(type) {
+	case stream.Number, stream.Offset:
+		return true
+	}
+	return false
+}
+
+// progress refuses chains of pages that would never end: a request that was
+// made before, or page after page without a new row.
+func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows int, known int64) error {
+	if _, again := visited[next]; again {
+		return &fault.Error{Kind: fault.Contract, Err: errors.New("the pages lead in a circle"), Hint: "nothing was lost; report it to the vendor and run again"}
+	}
+	visited[next] = struct{}{}
+	if n == 1 || rows == 0 || c.seen.n > known {
+		c.stale = 0
+		return nil
+	}
+	if c.stale++; c.stale < maxStale {
+		return nil
+	}
+	return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("the last %d pages brought only rows that were there before", maxStale), Hint: "the vendor seems to ignore which page is asked for; report it"}
+}
+
+// wide tells whether a window of so many rows is to be cut before it is read.
+func (l *lane) wide(sp span, total int64) bool {
+	c := l.rd.s.Cursor
+	if c == nil || c.MaxRows <= 0 || total <= int64(c.MaxRows) || l.ignored {
+		return false
+	}
+	_, _, can := sp.halves(l.rd.unit)
+	return can
+}
+
+// enough tells whether the lane gave as many records as the user wants.
+func (l *lane) enough() bool {
+	return l.rd.enough(func(i int) int64 { return l.feeds[i].given })
+}
+
+// enough tells whether a stream has as many records as the user wants, or where
+// it is not selected itself, those that ride on it; given counts them in the
+// order of the family. One with children is read on for their sake.
+func (rd *reader) enough(given func(i int) int64) bool {
+	most := rd.run.MaxRecords
+	if most <= 0 || rd.hasKids() {
+		return false
+	}
+	if rd.selected {
+		return given(0) >= most
+	}
+	for i, f := range rd.family() {
+		if f.selected && given(i) < most {
+			return false
+		}
+	}
+	return true
+}
+
+func requestHash(seed maphash.Seed, r *stream.Request) uint64 {
+	var h maphash.Hash
+	h.SetSeed(seed)
+	h.WriteString(r.URL)
+	for _, p := range r.Params {
+		h.WriteByte(0)
+		h.WriteString(p.Name)
+		h.WriteByte(0)
+		h.WriteString(p.Value)
+	}
+	return h.Sum64()
+}
+
+// pageState is what one page adds to a read.
+type pageState struct {
+	span  span
+	pass  pass
+	chain *pageChain
+	rows  int
+	last  []byte // a keyset's field in the last row
+}
+
+// sorted returns how far a bookmark may move within a window of rows that come
+// sorted: to the greatest value but one, for the last may come again on the next
+// page. Not ok where it may not move.
+func (l *lane) sorted(c *pageChain) peak {
+	counted := l.feeds[0].counted
+	if l.rd.s.Cursor == nil || !l.rd.s.Cursor.Sorted || c.moved || !c.under.ok || !counted.ok {
+		return peak{}
+	}
+	return peak{min(c.under.v, counted.v), true}
+}
+
+// convert turns the rows of an answer into lines, in one pass over its bytes.
+func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState) error {
+	extracted := l.rd.run.Now().UTC().Format(stream.MicroLayout)
+	for _, f := range l.feeds {
+		f.conv.SetTime(extracted)
+		clear(f.join)
+		f.wait = f.wait[:0]
+	}
+	if c := l.rd.s.Chunked; c != nil {
+		return l.chunked(ctx, c, resp, st)
+	}
+	body := resp.Body
+	err := l.rd.shape.Walk(body, &l.page, func(which int, b []byte, i int) (int, error) {
+		f := l.feeds[which]
+		if which > 0 && f.rd.s.With.On != "" {
+			f.wait = append(f.wait, i) // the carrier's row may come later
+			return jsonspan.Value(b, i)
+		}
+		return l.row(f, b, i, st)
+	})
+	if err != nil {
+		return err
+	}
+	for which, f := range l.feeds {
+		// Where the carrier has no rows, that of a rider may be left out too.
+		if !l.page.Found(which) && (which == 0 || st.rows > 0 && !f.rd.s.Optional) {
+			return &jsonspan.ShapeError{Path: f.rd.s.Records, Found: "nothing"}
+		}
+		for _, i := range f.wait {
+			if _, err := l.row(f, body, i, st); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// row converts one row and decides whether it is emitted.
+func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error) {
+	if f.lines == nil {
+		f.lines = getLines()
+	}
+	if f != l.feeds[0] && f.rd.s.With.On != "" {
+		if err := l.lend(f, b, i); err != nil {
+			return 0, err
+		}
+	}
+	buf := *f.lines
+	start := len(buf)
+	buf, end, err = f.conv.Append(buf, b, i)
+	*f.lines = buf
+	if err != nil {
+		*f.lines = buf[:start]
+		return 0, err
+	}
+	own := f == l.feeds[0]
+	distinct := st.chain.seen.n
+	if own {
+		st.rows++
+		if v, ok := f.conv.KeyInt(); ok {
+			st.chain.seen.addInt(v)
+		} else {
+			st.chain.seen.addHash(f.conv.KeyHash())
+		}
+		if ks, ok := f.rd.s.Page.(stream.Keyset); ok {
+			st.last = f.captured(ks.Field)
+		}
+	}
+	v, keyed := f.conv.Cursor()
+	if own && !keyed && st.chain.seen.n > distinct {
+		st.chain.nulls++
+	}
+	emit, keep := l.judge(f, st, v, keyed)
+	if keep && len(f.kids) > 0 {
+		f.keepParent(v, keyed)
+	}
+	if own && len(l.rd.riders) > 0 {
+		l.offer(f)
+	}
+	if !emit || !f.rd.selected {
+		*f.lines = (*f.lines)[:start]
+		return end, nil
+	}
+	f.records++
+	f.given++
+	if len(*f.lines) >= chunkBytes {
+		l.flush(item{covers: st.span, ignored: l.ignored})
+		if !l.rd.run.ahead.room(l) {
+			return 0, errEnded
+		}
+	}
+	return end, nil
+}
+
+// judge decides whether a row is emitted and kept for the kids of its stream,
+// and what it means for the bookmark.
+func (l *lane) judge(f *feed, st *pageState, v int64, keyed bool) (emit, keep bool) {
+	own := f == l.feeds[0]
+	if !keyed {
+		return true, true
+	}
+	if own {
+		if st.pass.onlyNull {
+			return false, false
+		}
+		c := st.chain
+		c.moved = c.moved || c.prev.ok && v < c.prev.v
+		if v != c.prev.v {
+			c.under = c.prev
+		}
+		c.prev.raise(v)
+		below, above := l.beyond(v, st.span)
+		if (below || above) && !l.ignored {
+			l.ignored = true
+			if l.chain != nil {
+				l.chain.whole.note(l.at)
+			}
+		}
+		if below && l.at > 0 {
+			return false, false // an earlier window held it
+		}
+	}
+	if v <= f.cap {
+		f.top.raise(v)
+		switch {
+		case own && l.ignored:
+			f.counted = f.top
+		case !own || st.span.openTo || v <= st.span.to:
+			f.counted.raise(v)
+		}
+		f.max = f.counted
+	}
+	return !(f.cut && v < f.low) && v <= f.end, true
+}
+
+// beyond tells whether a row lies so far outside of the window that was asked
+// for that the filter must have been ignored: some vendors compare whole days.
+func (l *lane) beyond(v int64, sp span) (below, above bool) {
+	slack := int64(2)
+	switch l.rd.unit {
+	case stream.Int:
+		return false, false
+	case stream.Instant:
+		slack *= 24 * 3600 * 1e6
+	}
+	if !l.rd.s.Cursor.Filtered() {
+		return false, false
+	}
+	return !sp.openFrom && v < sp.from-slack, !sp.openTo && v > sp.to+slack
+}
+
+// peak is the greatest of the values seen; not ok before the first.
+type peak struct {
+	v  int64
+	ok bool
+}
+
+func (p *peak) raise(v int64) {
+	if !p.ok || v > p.v {
+		*p = peak{v, true}
+	}
+}
+
+func (f *feed) captured(member string) []byte {
+	for i, name := range f.rd.capture {
+		if name == member {
+			return f.conv.Captured(i)
+		}
+	}
+	return nil
+}
+
+// keepParent notes what the kids of this row need, if one of them wants it.
+func (f *feed) keepParent(v int64, keyed bool) {
+	if keyed && !slices.ContainsFunc(f.kids, func(k kidBound) bool { return k.all || v >= k.low }) {
+		return
+	}
+	var b strings.Builder
+	for i := range f.rd.capture {
+		if i > 0 {
+			b.WriteByte(0)
+		}
+		b.Write(f.conv.Captured(i))
+	}
+	f.parents = append(f.parents, parentRow{b.String(), v, keyed})
+}
+
+// offer notes what a carrier's row lends to the riders that join on it.
+func (l *lane) offer(carrier *feed) {
+	for _, f := range l.feeds[1:] {
+		w := f.rd.s.With
+		if w.On == "" {
+			continue
+		}
+		if f.join == nil {
+			f.join = map[string][]string{}
+		}
+		lent := make([]string, 0, len(w.Inject))
+		for _, b := range w.Inject {
+			lent = append(lent, string(carrier.captured(b.From)))
+		}
+		f.join[string(carrier.captured(w.From))] = lent
+	}
+}
+
+// lend sets what a rider's row gets from its carrier's row.
+func (l *lane) lend(f *feed, b []byte, i int) error {
+	w := f.rd.s.With
+	m := jsonspan.NewMembers(b, i)
+	on := ""
+	for m.Next() {
+		if m.Named(w.On) {
+			on = string(m.Value())
+		}
+	}
+	lent, ok := f.join[on]
+	if m.Err() != nil {
+		return m.Err()
+	}
+	if !ok || on == "" {
+		return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("a row of %s belongs to no row of %s: its %s is %s", f.rd.s.Name, l.rd.s.Name, w.On, shorten(on))}
+	}
+	n := len(l.part.Inject)
+	for j, bind := range w.Inject {
+		if bind.Inject == "" {
+			continue
+		}
+		literal := lent[j]
+		if literal == "" {
+			literal = "null"
+		}
+		f.conv.SetInject(n, []byte(literal))
+		n++
+	}
+	return nil
+}
+
+// discard forgets what the page at hand produced.
+func (l *lane) discard() {
+	for _, f := range l.feeds {
+		putLines(f.lines)
+		f.block = block{}
+	}
+}
+
+func pageFault(n int, err error) error {
+	if errors.Is(err, errEnded) || errors.Is(err, context.Canceled) {
+		return err
+	}
+	op := fmt.Sprintf("page %d", n)
+	if e := fault.As(err); e != nil {
+		c := *e
+		if c.Op != "" {
+			op += ": " + c.Op
+		}
+		c.Op = op
+		return &c
+	}
+	kind := fault.KindOf(err)
+	for _, answer := range []error{stream.PastEnd, stream.SkipParent, stream.TooLarge} {
+		if errors.Is(err, answer) { // out of place here
+			kind = fault.Contract
+		}
+	}
+	return &fault.Error{Kind: kind, Op: op, Err: err}
+}
+
+// shapeFault turns what the scanner or the converter says of an answer into a
+// fault that names the address and the next step.
+func (l *lane) shapeFault(err error, resp *stream.Response) error {
+	var (
+		syntax *jsonspan.SyntaxError
+		shape  *jsonspan.ShapeError
+		key    *record.KeyError
+		twice  *record.DuplicateError
+		hint   string
+	)
+	switch {
+	case errors.As(err, &syntax):
+		hint = "the answer is not the JSON it should be; run again, and report it to the vendor if it stays"
+	case errors.As(err, &shape):
+		hint = "the answer has another shape than documented; check api_url, and report it if it stays"
+	case errors.As(err, &key):
+		hint = "the bookmark stays where it was; ask the vendor about rows without a key"
+	case errors.As(err, &twice):
+		hint = "which of the two values is true cannot be known; ask the vendor"
+	default:
+		return err
+	}
+	return &fault.Error{Kind: fault.Contract, Status: resp.Status, Err: fmt.Errorf("%w (%s)", err, resp.URL), Hint: hint}
+}
