@@ -38,13 +38,13 @@ func Check(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 		}
 		return 0
 	})
-	found := map[string]Checked{}
+	found, scopes := map[string]Checked{}, expanded{}
 	for i := range order {
 		s := &order[i]
 		if s.Needs() != "" || s.Job != nil {
 			continue
 		}
-		rows, err := probe(ctx, src, c, f, s)
+		rows, err := probe(ctx, src, c, f, s, scopes)
 		e := fault.As(err)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -68,10 +68,10 @@ func Check(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 	return out, nil
 }
 
-func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fetcher, s *stream.Stream) (int64, error) {
+func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fetcher, s *stream.Stream, scopes expanded) (int64, error) {
 	part := stream.Partition{}
 	if s.Scope != "" {
-		parts, err := src.Scopes[s.Scope].Expand(ctx, f, c)
+		parts, err := scopes.expand(ctx, src, s.Scope, f, c)
 		if err != nil || len(parts) == 0 {
 			return -1, err
 		}

@@ -66,6 +66,12 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 		at[rows[i].id] = i
 	}
 	var aside jsonspan.Page // l.page must keep what the page itself told
+	var held []*stream.Response
+	defer func() { // the parts point into them until the page is converted
+		for _, more := range held {
+			release(more)
+		}
+	}()
 	for _, fields := range l.rd.batches[1:] {
 		for some := range slices.Chunk(rows, c.MaxIDs) {
 			req := l.request(span{openFrom: true, openTo: true})
@@ -86,7 +92,7 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 			if err != nil {
 				return err
 			}
-			defer release(more) // the parts point into it until the page is converted
+			held = append(held, more)
 			err = l.rd.shape.Walk(more.Body, &aside, collect(func(id string, raw []byte) {
 				if i, ok := at[id]; ok {
 					rows[i].parts = append(rows[i].parts, raw)

@@ -317,7 +317,11 @@ func (r *run) result(rd *reader, err error) Result {
 		Took: r.Now().Sub(rd.begin), Err: err, Chosen: rd.task.Chosen,
 	}
 	if rd.incremental() && rd.s.Scope == "" {
-		if raw, ok := r.State.Bookmark(rd.s.Name, rd.s.Cursor.Field); ok {
+		state := r.State
+		if r.HoldState {
+			state = r.initial
+		}
+		if raw, ok := state.Bookmark(rd.s.Name, rd.s.Cursor.Field); ok {
 			res.Bookmark = plain(string(raw))
 		}
 	}

@@ -117,7 +117,7 @@ func Run(ctx context.Context, o Options) *Report {
 	o.Concurrency = max(o.Concurrency, 1)
 	// A run that reads only a part must not move bookmarks.
 	o.HoldState = o.HoldState || o.MaxRecords > 0 || !o.Since.IsZero()
-	r := &run{Options: o, started: o.Now().UTC(), reading: make(chan struct{}, o.Concurrency)}
+	r := &run{Options: o, started: o.Now().UTC(), reading: make(chan struct{}, o.Concurrency), scopes: expanded{}}
 	r.upper = r.started
 	if !o.End.IsZero() && o.End.Before(r.upper) {
 		r.upper = o.End
@@ -140,7 +140,7 @@ type run struct {
 	readers []*reader     // in the order of reading
 	ahead   *ahead
 	reading chan struct{} // slots for lanes that read, each a request at a time
-	scopes  map[string][]stream.Partition
+	scopes  expanded
 	report  Report
 	told    map[string]bool // warnings given: one per stream, member and reason
 }

@@ -70,7 +70,10 @@ func (l *lane) await(ctx context.Context, req *stream.Request) (*stream.Response
 		}
 		if step.Download != nil {
 			l.address(step.Download)
-			return l.fetch(ctx, step.Download)
+			l.heavy = true
+			file, err := l.fetch(ctx, step.Download)
+			l.heavy = false
+			return file, err
 		}
 		if step.Ask == nil {
 			return nil, &fault.Error{Kind: fault.Internal, Err: errors.New("the job has neither a next question nor a file")}

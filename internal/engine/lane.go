@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -30,8 +31,11 @@ type lane struct {
 	clocked bool // the vendor's clock was compared with ours
 	// upTo is how far a bookmark may move within the window at hand.
 	upTo peak
-	// ignored: the vendor ignores the filter, so one window holds everything.
-	ignored bool
+	// heavy: what is asked for next is a file, to be read in the lane's turn.
+	heavy bool
+	// ignored: the vendor ignores the upper bound, so one window holds
+	// everything; loose: at least the lower one.
+	ignored, loose bool
 
 	// Guarded by ahead.mu.
 	queue   []item
@@ -53,10 +57,10 @@ type feed struct {
 	// join holds, for a rider, what its carrier's rows lend it in this page.
 	join map[string][]string
 	wait []int // a rider's rows that were met before they could be joined
-	// top is the greatest value of the lane so far, whatever its window, counted
-	// that which is its window's too: what may become a bookmark.
-	top, counted peak
-	given        int64 // records so far
+	// counted is the greatest value of the window so far that may become a
+	// bookmark.
+	counted peak
+	given   int64 // records so far
 }
 
 // kidBound is what a kid of a feed's stream wants of its rows: those from low
@@ -216,9 +220,11 @@ var (
 	errGrown = errors.New("rows were added while the pages were read")
 	errTwice = errors.New("rows came twice while the pages were read")
 	errWide  = errors.New("the window holds too many rows")
+	errLoose = errors.New("the window holds all that come before it")
 )
 
-// window reads one window, again where rows moved, in halves where it is wide.
+// window reads one window, again where rows moved, in halves where it is wide,
+// to the end of the last one where the vendor ignores its lower bound.
 func (l *lane) window(ctx context.Context, sp span) error {
 	grown := 0
 	var all distinct
@@ -232,6 +238,10 @@ func (l *lane) window(ctx context.Context, sp span) error {
 				return err
 			}
 			return l.window(ctx, b)
+		case errors.Is(err, errLoose):
+			sp.to = l.chain.to
+			l.chain.whole.note(l.at)
+			continue
 		case errors.Is(err, errGrown) && grown >= maxGrown:
 			l.rd.run.Log.Debug("rows were added while a list was read; they come with the next run", "stream", l.rd.s.Name)
 		case (errors.Is(err, errMoved) || errors.Is(err, errTwice)) && reread >= maxRereads:
@@ -241,7 +251,7 @@ func (l *lane) window(ctx context.Context, sp span) error {
 				grown++
 			}
 			l.rd.run.Log.Debug("reading a window again", "stream", l.rd.s.Name, "window", l.label(sp), "reason", err.Error())
-			if l.upTo.ok { // a bookmark covers what comes before
+			if l.upTo.ok && (sp.openFrom || l.upTo.v > sp.from) { // a bookmark covers what comes before
 				sp.from, sp.openFrom = l.upTo.v, false
 				l.feeds[0].low, l.feeds[0].cut = l.upTo.v, true
 			}
@@ -249,12 +259,28 @@ func (l *lane) window(ctx context.Context, sp span) error {
 		case err != nil:
 			return err
 		}
+		if l.loose {
+			l.ignore()
+		}
 		done := item{settled: true, covers: sp, ignored: l.ignored}
 		if sp.openFrom && sp.openTo && l.rd.countsKeyless() {
 			done.unkeyed = &nulls // nothing was filtered, they are delivered
 		}
 		l.push(done)
 		return nil
+	}
+}
+
+// endsChain tells whether there is no window after a span.
+func (l *lane) endsChain(sp span) bool {
+	return sp.openTo || l.chain == nil || sp.to >= l.chain.to
+}
+
+// ignore notes that the window at hand holds everything.
+func (l *lane) ignore() {
+	l.ignored = true
+	if l.chain != nil {
+		l.chain.whole.note(l.at)
 	}
 }
 
@@ -439,11 +465,10 @@ func (l *lane) leftover(ctx context.Context) error {
 	p := pass{onlyNull: true, first: func(total, nulls int64, last bool) (bool, error) {
 		if !counted {
 			if without = nulls; !last {
-				with, err := l.count(ctx)
-				if err != nil {
+				var err error
+				if without, err = l.keyless(ctx, total); err != nil {
 					return false, err
 				}
-				without = max(total-with, 0)
 			}
 			counted = true
 		}
@@ -464,11 +489,15 @@ func (l *lane) leftover(ctx context.Context) error {
 		}
 		err := l.pages(ctx, req, l.span, p)
 		switch {
-		case errors.Is(err, errMoved) && reread >= maxRereads:
-			return l.restless(l.span, err)
-		case errors.Is(err, errMoved):
+		case errors.Is(err, errMoved) && reread < maxRereads:
 			reread++
 			continue
+		case errors.Is(err, errMoved) && !counted:
+			// The table does not stand still for two counts: read it all.
+			counted, without, n, reread = true, math.MaxInt64, len(orders), 0
+			continue
+		case errors.Is(err, errMoved):
+			return l.restless(l.span, err)
 		case err != nil && !errors.Is(err, errGrown):
 			return err
 		}
@@ -477,13 +506,34 @@ func (l *lane) leftover(ctx context.Context) error {
 		}
 		n++
 	}
+	if without == math.MaxInt64 {
+		without = found
+	}
 	l.push(item{settled: true, covers: l.span, unkeyed: &without})
 	return nil
 }
 
-// count asks how many rows have a replication value.
-func (l *lane) count(ctx context.Context) (int64, error) {
-	req := l.request(span{from: 0, openTo: true})
+// keyless counts the rows without replication value, given the count of all. A
+// row that comes or goes between two counts would make their difference lie, so
+// all are counted again after the others: errMoved where the table moved.
+func (l *lane) keyless(ctx context.Context, total int64) (int64, error) {
+	with, err := l.count(ctx, span{from: 0, openTo: true})
+	if err != nil {
+		return 0, err
+	}
+	again, err := l.count(ctx, l.span)
+	if err != nil {
+		return 0, err
+	}
+	if again != total {
+		return 0, errMoved
+	}
+	return max(total-with, 0), nil
+}
+
+// count asks how many rows a span holds.
+func (l *lane) count(ctx context.Context, sp span) (int64, error) {
+	req := l.request(sp)
 	resp, err := l.fetch(ctx, req)
 	if errors.Is(err, stream.NoRows) {
 		return 0, nil

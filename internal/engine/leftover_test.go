@@ -35,6 +35,7 @@ func TestRowsWithoutReplicationValue(t *testing.T) {
 		"invoices page=2 since=2026-01-01 until=2026-11-21T10:00:00.000000Z",
 		"invoices",
 		"invoices since=1970-01-01",
+		"invoices", // the count again: nothing came or went
 		"invoices page=2",
 	}, w.v.asked(), "once both are found, nothing is left to ask for")
 
@@ -52,7 +53,7 @@ func TestRowsWithoutReplicationValue(t *testing.T) {
 		res := w.good("")
 		require.Equal(t, "0", res.bookmark("invoices", "_without_key"))
 		require.Len(t, res.records("invoices"), 7)
-		require.Len(t, w.v.asked(), 3+2)
+		require.Len(t, w.v.asked(), 3+3)
 	})
 	t.Run("a small table is one call more", func(t *testing.T) {
 		w, tt := keyless(t, false)
@@ -154,7 +155,7 @@ func TestRowsWithoutReplicationValue(t *testing.T) {
 		require.Equal(t, []string{"2.1", "5.1"}, res.records("invoices")[len(res.records("invoices"))-2:])
 		require.Equal(t, "2", res.bookmark("invoices", "_without_key"))
 		asked := w.v.asked()
-		require.Equal(t, []string{"invoices sort=-modified", "invoices since=1970-01-01", "invoices sort=modified"}, asked[len(asked)-3:])
+		require.Equal(t, []string{"invoices sort=-modified", "invoices since=1970-01-01", "invoices", "invoices sort=modified"}, asked[len(asked)-4:])
 
 		t.Run("none does", func(t *testing.T) {
 			w.v.before = func(call) error { tt.rows = slices.Clone(plain); return nil }
@@ -183,7 +184,7 @@ func TestSparseRows(t *testing.T) {
 	t.Run("the counts are the same", func(t *testing.T) {
 		second := w.good(first.state())
 		require.Equal(t, []string{"7.1"}, second.records("invoices"))
-		require.Equal(t, []string{"invoices since=2026-01-08 until=2026-11-21T10:00:00.000000Z", "invoices", "invoices since=1970-01-01"}, w.v.asked())
+		require.Equal(t, []string{"invoices since=2026-01-08 until=2026-11-21T10:00:00.000000Z", "invoices", "invoices since=1970-01-01", "invoices"}, w.v.asked())
 		require.Equal(t, first.state(), second.state())
 	})
 	t.Run("the counts differ", func(t *testing.T) {
@@ -194,7 +195,7 @@ func TestSparseRows(t *testing.T) {
 		w.v.asked()
 		third := w.good(second.state())
 		require.Equal(t, []string{"7.1"}, third.records("invoices"))
-		require.Len(t, w.v.asked(), 3)
+		require.Len(t, w.v.asked(), 4)
 	})
 	t.Run("none left", func(t *testing.T) {
 		for i := range tt.rows {
@@ -248,8 +249,9 @@ func TestIgnoredFilter(t *testing.T) {
 		require.Equal(t, "2026-11-20", first.bookmark("orders", "modified"))
 		require.Equal(t, 1, w.warnings(), w.log.String())
 		if concurrency == 1 {
-			// 7 pages once; the first page for rows without a date, and the count.
-			require.Len(t, w.v.asked(), 7+2)
+			// The first page shows it, then 7 pages once; the first page for rows
+			// without a date, and the count.
+			require.Len(t, w.v.asked(), 1+7+3)
 		}
 		second := w.good(first.state())
 		require.Equal(t, []string{"4.1", "20.1"}, second.records("orders"))
@@ -269,15 +271,20 @@ func TestIgnoredFilter(t *testing.T) {
 		tt.touch(2, day(9, 1))
 		require.Equal(t, []string{"2.2", "7.1"}, w.good(res.state()).records("orders"))
 	})
-	t.Run("the bookmark is the greatest of all pages", func(t *testing.T) {
-		w := newWorld(t, changing("orders"))
-		w.Window = 20
-		tt := w.table("orders", 6, func(tt *table) { tt.noFilter = true })
-		tt.rows[0].at = day(1, 22) // beyond the window, but not by far
-		tt.rows[4].at = day(1, 1) - 3*24*3600*1e6
-		res := w.good("")
-		require.Equal(t, []string{"1.1", "2.1", "3.1", "4.1", "6.1"}, res.records("orders"))
-		require.Equal(t, "2026-01-22", res.bookmark("orders", "modified"))
+	t.Run("seen on the second page", func(t *testing.T) {
+		for value, want := range map[int64][]string{
+			day(3, 1):                 {"1.1", "2.1", "3.1", "4.1", "5.1", "6.1"},
+			day(1, 1) - 3*24*3600*1e6: {"1.1", "2.1", "3.1", "1.1", "2.1", "3.1", "4.1", "6.1"},
+		} {
+			w := newWorld(t, changing("orders"))
+			w.Window = 20
+			tt := w.table("orders", 6, func(tt *table) { tt.noFilter = true })
+			tt.rows[0].at = day(1, 22) // beyond the window, but not by far
+			tt.rows[4].at = value
+			res := w.good("")
+			require.Equal(t, want, res.records("orders"))
+			require.Equal(t, stream.Instant.Format(max(value, day(1, 22)), time.DateOnly), res.bookmark("orders", "modified"))
+		}
 	})
 	t.Run("days are no sign", func(t *testing.T) {
 		w := newWorld(t, changing("orders"))
@@ -292,6 +299,33 @@ func TestIgnoredFilter(t *testing.T) {
 		require.Subset(t, res.records("orders"), ids(8)[1:])
 		require.Equal(t, "2026-11-20T21:59:59.999999Z", res.bookmark("orders", "modified"))
 		covered(t, res, "orders", tt)
+	})
+	t.Run("only the lower bound", func(t *testing.T) {
+		for _, maxRows := range []int{0, 4} {
+			w := newWorld(t, changing("orders"))
+			w.src.Streams[0].Cursor.MaxRows = maxRows
+			w.Window = 20
+			w.Start = time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+			tt := w.table("orders", 0)
+			for i := range 20 {
+				tt.rows = append(tt.rows, trow{id: int64(i + 1), v: 1, at: day(1, 2+i*15)})
+			}
+			w.v.before = func(c call) error {
+				for i, p := range c.params {
+					if p.Name == "since" && !strings.HasPrefix(p.Value, "1970") {
+						c.params[i].Value = "2020-01-01"
+					}
+				}
+				return nil
+			}
+			res := w.good("")
+			require.Subset(t, res.records("orders"), ids(20)[3:])
+			require.NotContains(t, res.records("orders"), "2.1")
+			require.Equal(t, "2026-10-14", res.bookmark("orders", "modified"))
+			require.Less(t, len(w.v.calls), 25, "not all of it for each window")
+			require.Equal(t, 1, w.warnings())
+			require.Equal(t, []string{"20.1"}, w.good(res.state()).records("orders"))
+		}
 	})
 	t.Run("in one partition of two", func(t *testing.T) {
 		w := scoped(t, changing("orders"))

@@ -166,7 +166,8 @@ func TestMovedRows(t *testing.T) {
 	})
 	t.Run("the last page is gone, but all were seen", func(t *testing.T) {
 		w, tt := moving(t, func(tt *table, n int) error { return nil })
-		w.src.Streams[0].Page = stream.Number{Param: "page", First: 1, Size: 3, Total: "count"}
+		w.src.Streams[0].Page = stream.Number{Param: "page", First: 1, Size: 3, More: "more", Total: "count"}
+		w.v.spoil = func(_ call, body string) string { return strings.Replace(body, `"more":false`, `"more":true`, 1) }
 		tt.pastEnd = true
 		tt.drop(7)
 		require.Equal(t, ids(6), w.good(known).records("orders"))

@@ -1,14 +1,13 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"context"
 
 	"github.com/stretchr/testify/require"
 
@@ -34,13 +33,15 @@ func TestPagers(t *testing.T) {
 		{"number that tells more", stream.Number{Param: "page", First: 1, Size: 3, More: "more"}, nil, [6]int{1, 1, 1, 1, 2, 3}, "orders page=(3)"},
 		{"offset", stream.Offset{Param: "offset", SizeParam: "limit", Size: 3}, nil, [6]int{1, 1, 1, 2, 2, 3}, "orders limit=(3) offset=(6)"},
 		{"offset until empty", stream.Offset{Param: "offset", SizeParam: "limit", Size: 3, UntilEmpty: true}, nil, [6]int{1, 2, 2, 2, 3, 4}, "orders limit=(3) offset=(7)"},
-		{"offset in a body", stream.Offset{Param: "offset", SizeParam: "limit", Size: 3, Total: "count"}, post, [6]int{1, 1, 1, 2, 2, 3}, "orders limit=(3) offset=(6)"},
+		{"offset in a body", stream.Offset{Param: "offset", SizeParam: "limit", Size: 3, Total: "count"}, post, [6]int{1, 1, 1, 1, 2, 3}, "orders limit=(3) offset=(6)"},
 		{
-			"token", stream.Token{Param: "token", Token: "page.token", SizeParam: "size", Size: 3, Drop: []string{"sort"}},
+			"token",
+			stream.Token{Param: "token", Token: "page.token", SizeParam: "size", Size: 3, Drop: []string{"sort"}},
 			func(s *stream.Stream) {
 				s.Params = []stream.Param{{Name: "sort", Value: "id"}, {Name: "all", Value: "true"}}
 			},
-			[6]int{1, 1, 1, 1, 2, 3}, "orders all=true size=(3) token=t6",
+			[6]int{1, 1, 1, 1, 2, 3},
+			"orders all=true size=(3) token=t6",
 		},
 		{"token that tells more", stream.Token{Param: "token", Token: "page.token", More: "more"}, nil, [6]int{1, 1, 1, 1, 2, 3}, "orders token=t6"},
 		{"keyset", stream.Keyset{Param: "after", Field: "id", SizeParam: "limit", Size: 3, First: "0"}, nil, [6]int{1, 1, 1, 2, 2, 3}, "orders limit=(3) after=(6)"},
@@ -696,6 +697,27 @@ func TestJobs(t *testing.T) {
 			require.Len(t, w.v.calls, 6)
 		})
 	})
+	t.Run("side by side", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := bulk(9, false), bulk(9, false)
+			b.Name = "items"
+			w := newWorld(t, a, b)
+			w.Concurrency = 2
+			tt := w.table("orders", 3)
+			for _, id := range []string{"orders", "items"} {
+				w.v.on["jobs/"+id] = func(call) (string, error) { return id, nil }
+				w.v.on["files/"+id] = func(c call) (string, error) {
+					require.Zero(t, c.maxBody, "files are read in turn")
+					return tt.answer(call{}, 0)
+				}
+			}
+			w.v.on["jobs"] = func(c call) (string, error) { return c.resource, nil }
+			began := time.Now()
+			res := w.good("")
+			require.Equal(t, ids(3), res.records("items"))
+			require.Equal(t, 10*time.Minute, time.Since(began), "the second does not wait for the first to be made")
+		})
+	})
 	t.Run("nothing to read", func(t *testing.T) {
 		w := newWorld(t, bulk(0, true))
 		w.v.on["jobs"] = func(c call) (string, error) { return "", stream.NoRows }
@@ -796,12 +818,21 @@ func TestPartitions(t *testing.T) {
 	t.Run("the list of partitions fails", func(t *testing.T) {
 		scope := w.src.Scopes["division"]
 		expand := scope.Expand
+		asked := 0
 		scope.Expand = func(context.Context, stream.Fetcher, stream.Config) ([]stream.Partition, error) {
+			asked++
 			return nil, &fault.Error{Kind: fault.Transient, Op: "divisions", Err: errors.New("no")}
 		}
 		w.src.Scopes["division"] = scope
 		defer func() { scope.Expand = expand; w.src.Scopes["division"] = scope }()
-		require.EqualError(t, w.run("").result("orders").Err, "toy: orders: list division: divisions: no")
+		more := w.src.Streams[0]
+		more.Name = "more"
+		w.src.Streams = append(w.src.Streams, more)
+		defer func() { w.src.Streams = w.src.Streams[:1] }()
+		res := w.run("")
+		require.EqualError(t, res.result("orders").Err, "toy: orders: list division: divisions: no")
+		require.EqualError(t, res.result("more").Err, "toy: more: list division: divisions: no")
+		require.Equal(t, 1, asked, "it is asked for once")
 	})
 	t.Run("a panic in a hook ends the run", func(t *testing.T) {
 		scope := w.src.Scopes["division"]

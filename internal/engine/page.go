@@ -51,14 +51,15 @@ type pageChain struct {
 const maxStale = 3
 
 // pages reads one chain of pages. The rows are handed over page by page; an
-// error of errMoved, errGrown, errTwice or errWide asks the caller to read again.
+// error of errMoved, errGrown, errTwice, errLoose or errWide asks the caller to
+// read again.
 func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) error {
 	rd := l.rd
 	pager := rd.s.Page
 	req = paging.First(pager, req)
 	c := &pageChain{}
 	for _, f := range l.feeds {
-		f.top, f.counted = peak{}, peak{} // what was discarded does not count
+		f.counted = peak{} // what was discarded does not count
 	}
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
@@ -89,6 +90,11 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			l.discard()
 			l.release(resp)
 			return err
+		}
+		if l.loose && !l.ignored && !l.endsChain(sp) {
+			l.discard()
+			release(resp)
+			return errLoose
 		}
 		c.rows += st.rows
 		if t, ok := l.total(&l.page); ok {
@@ -173,7 +179,7 @@ func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows i
 // wide tells whether a window of so many rows is to be cut before it is read.
 func (l *lane) wide(sp span, total int64) bool {
 	c := l.rd.s.Cursor
-	if c == nil || c.MaxRows <= 0 || total <= int64(c.MaxRows) || l.ignored {
+	if c == nil || c.MaxRows <= 0 || total <= int64(c.MaxRows) || l.ignored || l.loose {
 		return false
 	}
 	_, _, can := sp.halves(l.rd.unit)
@@ -349,27 +355,20 @@ func (l *lane) judge(f *feed, st *pageState, v int64, keyed bool) (emit, keep bo
 		}
 		c.prev.raise(v)
 		below, above := l.beyond(v, st.span)
-		if (below || above) && !l.ignored {
-			l.ignored = true
-			if l.chain != nil {
-				l.chain.whole.note(l.at)
-			}
+		if l.loose = l.loose || below; above && !l.ignored {
+			l.ignore()
 		}
 		if below && l.at > 0 {
 			return false, false // an earlier window held it
 		}
 	}
-	if v <= f.cap {
-		f.top.raise(v)
-		switch {
-		case own && l.ignored:
-			f.counted = f.top
-		case !own || st.span.openTo || v <= st.span.to:
-			f.counted.raise(v)
-		}
-		f.max = f.counted
+	emit = !(f.cut && v < f.low) && v <= f.end
+	// What is not written is no bookmark.
+	if emit && v <= f.cap && (!own || l.ignored || st.span.openTo || v <= st.span.to) {
+		f.counted.raise(v)
 	}
-	return !(f.cut && v < f.low) && v <= f.end, true
+	f.max = f.counted
+	return emit, true
 }
 
 // beyond tells whether a row lies so far outside of the window that was asked

@@ -175,7 +175,6 @@ func (rd *reader) prepare() error {
 	if rd.selected {
 		rd.schema = rd.task.Schema.Select(rd.keeps)
 	}
-	rd.large.Store(s.Job != nil)
 	if s.Chunked != nil {
 		rd.batches = rd.fieldBatches()
 	}
@@ -392,18 +391,25 @@ func (rd *reader) partitions(ctx context.Context) ([]stream.Partition, error) {
 		return []stream.Partition{{}}, nil
 	}
 	r := rd.run
-	if ps, ok := r.scopes[rd.s.Scope]; ok {
-		return ps, nil
+	return r.scopes.expand(ctx, r.Source, rd.s.Scope, r.Fetcher, r.Config)
+}
+
+// expanded holds the partitions of scopes. A list that failed is not asked for
+// again: some vendors punish refused requests that repeat.
+type expanded map[string]expansion
+
+type expansion struct {
+	parts []stream.Partition
+	err   error
+}
+
+func (e expanded) expand(ctx context.Context, src *stream.Source, scope string, f stream.Fetcher, c stream.Config) ([]stream.Partition, error) {
+	x, ok := e[scope]
+	if !ok {
+		x.parts, x.err = src.Scopes[scope].Expand(ctx, f, c)
+		e[scope] = x
 	}
-	ps, err := r.Source.Scopes[rd.s.Scope].Expand(ctx, r.Fetcher, r.Config)
-	if err != nil {
-		return nil, err
-	}
-	if r.scopes == nil {
-		r.scopes = map[string][]stream.Partition{}
-	}
-	r.scopes[rd.s.Scope] = ps
-	return ps, nil
+	return x.parts, x.err
 }
 
 // span returns what a read of this stream and of those that ride on it has to

@@ -39,6 +39,7 @@ const (
 // finds that the vendor ignores the filter, it reads everything and the later
 // ones have nothing left to read.
 type chain struct {
+	to      int64    // the end of the last window
 	whole   earliest // the window that found it
 	skipped bool     // the emitter's: an earlier window held everything
 }
@@ -174,6 +175,9 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 				}
 			}
 			c := &chain{}
+			if len(spans) > 0 {
+				c.to = spans[len(spans)-1].to
+			}
 			for at, sp := range spans {
 				if err := next(slice{part: part, parent: parent, span: sp, chain: c, at: at}); err != nil {
 					return err

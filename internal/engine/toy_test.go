@@ -627,9 +627,9 @@ func (o *outcome) values(name, member string) []any {
 
 // state is the value of the last STATE.
 func (o *outcome) state() string {
-	for i := len(o.lines) - 1; i >= 0; i-- {
-		if o.lines[i].Type == "STATE" {
-			return string(o.lines[i].Value)
+	for _, m := range slices.Backward(o.lines) {
+		if m.Type == "STATE" {
+			return string(m.Value)
 		}
 	}
 	return ""

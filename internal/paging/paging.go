@@ -97,13 +97,14 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 			return q.In == stream.InQuery || q.In == stream.ByMethod && r.Method != http.MethodPost
 		})
 	case stream.Number:
-		if more, ok := boolean(h.Capture(p.More)); ok && !more || !ok && h.Rows < p.Size || h.Rows == 0 {
+		more, told := boolean(h.Capture(p.More))
+		if h.Rows == 0 || told && !more || !told && (h.Rows < p.Size || h.all(p.Total)) {
 			return nil, nil
 		}
 		n, _ := strconv.Atoi(get(r, p.Param))
 		set(&out, p.Param, strconv.Itoa(n+1), true)
 	case stream.Offset:
-		if h.Rows == 0 || h.Rows < p.Size && !p.UntilEmpty {
+		if h.Rows == 0 || h.Rows < p.Size && !p.UntilEmpty || h.all(p.Total) {
 			return nil, nil
 		}
 		set(&out, p.Param, strconv.Itoa(h.Seen), true)
@@ -147,6 +148,12 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		return nil, nil
 	}
 	return &out, nil
+}
+
+// all tells whether as many rows came as the vendor counts.
+func (h Head) all(total string) bool {
+	n, err := strconv.Atoi(strings.Trim(string(h.Capture(total)), `"`))
+	return err == nil && h.Seen >= n
 }
 
 func loop(msg string) error {

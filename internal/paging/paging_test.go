@@ -117,6 +117,12 @@ func TestNext(t *testing.T) {
 		{name: "number, more is not told", pager: stream.Number{Param: "page", Size: 3, More: "more"}, req: asked(at("page", "4")), head: Head{Rows: 3}, want: "GET u page=(5)"},
 		{name: "number keeps its place", pager: number, req: post(stream.Param{Name: "page", Value: "1", In: stream.InQuery}), head: Head{Rows: 3}, want: "POST u page=(2)@query"},
 
+		{name: "number, all that are counted", pager: stream.Number{Param: "page", Size: 3, Total: "count"}, req: asked(at("page", "4")), head: Head{Rows: 3, Seen: 12}, told: map[string]string{"count": "12"}, want: "end"},
+		{name: "number, more are counted", pager: stream.Number{Param: "page", Size: 3, Total: "count"}, req: asked(at("page", "4")), head: Head{Rows: 3, Seen: 12}, told: map[string]string{"count": `"13"`}, want: "GET u page=(5)"},
+		{name: "number, the count is none", pager: stream.Number{Param: "page", Size: 3, Total: "count"}, req: asked(at("page", "4")), head: Head{Rows: 3, Seen: 12}, told: map[string]string{"count": "null"}, want: "GET u page=(5)"},
+		{name: "number, more whatever is counted", pager: stream.Number{Param: "page", Size: 3, More: "more", Total: "count"}, req: asked(at("page", "4")), head: Head{Rows: 3, Seen: 12}, told: map[string]string{"count": "12", "more": "true"}, want: "GET u page=(5)"},
+
+		{name: "offset, all that are counted", pager: stream.Offset{Param: "offset", Size: 3, UntilEmpty: true, Total: "count"}, req: post(at("offset", "3")), head: Head{Rows: 3, Seen: 6}, told: map[string]string{"count": "6"}, want: "end"},
 		{name: "offset", pager: offset, req: post(at("offset", "3")), head: Head{Rows: 3, Seen: 6}, want: "POST u offset=(6)"},
 		{name: "offset on a short page", pager: offset, req: post(at("offset", "3")), head: Head{Rows: 2, Seen: 5}, want: "end"},
 		{name: "offset until empty, short", pager: stream.Offset{Param: "offset", Size: 3, UntilEmpty: true}, req: post(at("offset", "3")), head: Head{Rows: 2, Seen: 5}, want: "POST u offset=(5)"},

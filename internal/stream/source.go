@@ -19,12 +19,11 @@ import (
 // Header is an HTTP header, re-exported so that sources need not import net/http.
 type Header = http.Header
 
-// Schema and Property are singer's, re-exported for sources whose streams are
-// found at run time.
-type (
-	Schema   = singer.Schema
-	Property = singer.Property
-)
+// Schema is singer's, re-exported for sources whose streams are found at run time.
+type Schema = singer.Schema
+
+// Property is singer's, re-exported as Schema is.
+type Property = singer.Property
 
 // Source is one back-office system.
 type Source struct {
