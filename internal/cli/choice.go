@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/config"
+	"github.com/tap-backoffice/tap-backoffice/internal/engine"
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/singer"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// tasks returns what is selected: of the given catalog, or of what discovery
+// knows, restricted to what --select matches.
+func (a *app) tasks(src *stream.Source, streams []stream.Stream, explicitOnly bool) ([]engine.Task, error) {
+	var c *singer.Catalog
+	var err error
+	given := a.flags.catalogPath()
+	if given == "" {
+		c, err = engine.Catalog(src, streams)
+	} else {
+		c, err = a.loadCatalog(given, streams)
+	}
+	if err != nil {
+		return nil, err
+	}
+	tasks := engine.Tasks(c, streams, explicitOnly)
+	if len(a.flags.selected) > 0 {
+		if err := applyPatterns("--select", a.flags.selected, c, src.Name); err != nil {
+			return nil, err
+		}
+		chosen := engine.Tasks(c, streams, explicitOnly)
+		if given != "" {
+			chosen = both(tasks, chosen)
+		}
+		tasks = chosen
+	}
+	if len(tasks) == 0 {
+		return nil, usage("nothing is selected", `set "selected": true in the catalog's metadata, or use --select`)
+	}
+	return tasks, a.checkFullRefresh(streams, tasks)
+}
+
+// applyPatterns writes a choice into a catalog. One that matches nothing is an
+// error: it is a typing mistake, and what was meant would not be read.
+func applyPatterns(what string, texts []string, c *singer.Catalog, source string) error {
+	patterns, err := singer.ParsePatterns(texts)
+	if err != nil {
+		return err
+	}
+	var faults []string
+	for _, p := range patterns.Apply(c) {
+		faults = append(faults, p.String())
+	}
+	if len(faults) > 0 {
+		return usage(what+": "+strings.Join(faults, "; "), strings.TrimSpace("list the streams with: tap-backoffice streams "+source))
+	}
+	return nil
+}
+
+// both restricts the tasks of a given catalog to those that --select names.
+func both(given, chosen []engine.Task) []engine.Task {
+	var out []engine.Task
+	for _, t := range chosen {
+		i := slices.IndexFunc(given, func(g engine.Task) bool { return g.Stream == t.Stream })
+		if i < 0 {
+			continue
+		}
+		first, second := given[i].Selected, t.Selected
+		t.Selected = func(name string) bool { return first(name) && second(name) }
+		out = append(out, t)
+	}
+	return out
+}
+
+func (a *app) checkFullRefresh(streams []stream.Stream, tasks []engine.Task) error {
+	known := streamNames(streams)
+	for _, name := range a.flags.fullRefresh {
+		switch {
+		case !slices.Contains(known, name):
+			hint := "list the streams with: tap-backoffice streams"
+			if near := config.Nearest(name, known); near != "" {
+				hint = "did you mean " + near + "?"
+			}
+			return usage(fmt.Sprintf("--full-refresh: no stream is called %q", name), hint)
+		case !slices.ContainsFunc(tasks, func(t engine.Task) bool { return t.Stream.Name == name }):
+			a.log.Warn("--full-refresh: " + name + " is not selected and is not read")
+		}
+	}
+	return nil
+}
+
+func (a *app) loadCatalog(path string, streams []stream.Stream) (*singer.Catalog, error) {
+	data, err := readFile(fault.Config, "catalog", path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.parseCatalog(data)
+	if err != nil {
+		return nil, err
+	}
+	warnings, err := c.CheckStreams(streamNames(streams))
+	a.warnings("catalog", warnings)
+	if err != nil {
+		return nil, err
+	}
+	err = c.RequireSelection()
+	return c, err
+}
+
+func (a *app) parseCatalog(data []byte) (*singer.Catalog, error) {
+	c, warnings, err := singer.LoadCatalog(data)
+	a.warnings("catalog", warnings)
+	return c, err
+}
+
+func (a *app) warnings(what string, list []string) {
+	for _, w := range list {
+		a.log.Warn(what + ": " + w)
+	}
+}
+
+func streamNames(streams []stream.Stream) []string {
+	names := make([]string, len(streams))
+	for i := range streams {
+		names[i] = streams[i].Name
+	}
+	return names
+}

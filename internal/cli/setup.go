@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/auth"
+	"github.com/tap-backoffice/tap-backoffice/internal/budget"
+	"github.com/tap-backoffice/tap-backoffice/internal/config"
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+func (a *app) names() []string {
+	var names []string
+	for _, s := range a.sources {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+func (a *app) source(name string) *stream.Source {
+	i := slices.IndexFunc(a.sources, func(s *stream.Source) bool { return s.Name == name })
+	return a.sources[i]
+}
+
+// named returns the source that the command line names, or the program's own
+// file name as tap-<source>; nil where neither does.
+func (a *app) named(args []string) (*stream.Source, error) {
+	if len(args) > 0 {
+		name, ok := config.SourceName(a.names(), args[0])
+		if !ok {
+			hint := a.sourcesHint()
+			if near := config.Nearest(args[0], slices.Concat(a.names(), commands)); near != "" {
+				hint = "did you mean " + near + "? " + hint
+			}
+			return nil, usage(fmt.Sprintf("no source or command is called %q", args[0]), hint)
+		}
+		return a.source(name), nil
+	}
+	if own, ok := strings.CutPrefix(strings.ReplaceAll(a.program, "_", "-"), "tap-"); ok {
+		if name, ok := config.SourceName(a.names(), own); ok {
+			return a.source(name), nil
+		}
+	}
+	return nil, nil
+}
+
+var commands = []string{"check", "streams", "select", "conform", "state", "sandbox"}
+
+func (a *app) sourcesHint() string { return "the sources are " + strings.Join(a.names(), ", ") }
+
+// words takes the words of a run apart: SOURCE, and the patterns that follow
+// the first of a --select, as in --select contracts 'invoices.*'.
+func (a *app) words(args []string) (source []string, err error) {
+	for _, w := range args {
+		_, known := config.SourceName(a.names(), w)
+		if len(a.flags.selected) > 0 && (!known || len(source) > 0) {
+			a.flags.selected = append(a.flags.selected, w)
+			continue
+		}
+		source = append(source, w)
+	}
+	if len(source) > 1 {
+		return nil, usage(fmt.Sprintf("expected at most one SOURCE, found %q", source), "see tap-backoffice --help; "+a.sourcesHint())
+	}
+	return source, nil
+}
+
+// choose returns the source of this invocation and its config as written; the
+// config may be missing where a command can do without.
+func (a *app) choose(args []string) (*stream.Source, *config.Raw, error) {
+	src, err := a.named(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	raw, rerr := config.Read(a.flags.config, a.env)
+	if src != nil {
+		return src, raw, rerr
+	}
+	if rerr != nil {
+		return nil, nil, rerr
+	}
+	name, err := raw.Source(a.names())
+	if err != nil {
+		return nil, nil, err
+	}
+	if name == "" {
+		return nil, nil, usage("no source is chosen", "name one of "+strings.Join(a.names(), ", ")+`, on the command line or as "source" in the config; see tap-backoffice --help`)
+	}
+	return a.source(name), raw, nil
+}
+
+// checked loads the config for a run that asks the vendor.
+func (a *app) checked(src *stream.Source, raw *config.Raw) (*config.Loaded, error) {
+	if len(a.flags.config) == 0 {
+		var keys []string
+		for _, s := range config.Settings(src) {
+			if s.Required {
+				keys = append(keys, s.Key)
+			}
+		}
+		return nil, usage("no config is given", "pass --config FILE with "+strings.Join(keys, ", "))
+	}
+	loaded, err := raw.Check(src)
+	if err != nil {
+		return nil, err
+	}
+	a.err.red.Store(httpx.NewRedactor(loaded.Secrets()...))
+	for _, w := range loaded.Warnings {
+		a.log.Warn(w)
+	}
+	return loaded, nil
+}
+
+// connect makes the client that asks the vendor.
+func (a *app) connect(src *stream.Source, c *config.Loaded, metrics func(httpx.Metric)) (*httpx.Client, error) {
+	authenticator, err := auth.New(src.Auth, c.Secret)
+	if err != nil {
+		return nil, err
+	}
+	retries := c.MaxRetries
+	if retries == 0 {
+		retries = httpx.NoRetries // its 0 stands for the default
+	}
+	return httpx.New(httpx.Options{
+		Source: src, Config: c.Stream, APIURL: c.APIURL, Auth: authenticator,
+		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
+		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
+		Log: a.log, Secrets: c.Secrets(), Metrics: metrics,
+	})
+}
+
+// found returns the static streams, and those that the source finds at run time.
+func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config) ([]stream.Stream, error) {
+	if src.Discover == nil {
+		return src.Streams, nil
+	}
+	more, err := src.Discover(ctx, f, c)
+	if err != nil {
+		return nil, err
+	}
+	streams := slices.Clone(src.Streams)
+	for _, s := range more {
+		if i := slices.IndexFunc(streams, func(o stream.Stream) bool { return o.Name == s.Name }); i >= 0 {
+			streams[i] = s
+		} else {
+			streams = append(streams, s)
+		}
+	}
+	return streams, nil
+}
+
+// maxInput bounds a catalog or a state: far beyond any, and short of memory.
+const maxInput = 256 << 20
+
+// readFile reads a catalog or state file whole.
+func readFile(kind fault.Kind, what, path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err == nil {
+		defer f.Close()
+		var data []byte
+		if data, err = readAll(f); err == nil {
+			return data, nil
+		}
+	}
+	return nil, &fault.Error{Kind: kind, Op: what, Err: plainPathError(err), Hint: "check the path given with --" + what}
+}
+
+func readAll(r io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(r, maxInput+1))
+	if err == nil && len(data) > maxInput {
+		err = fmt.Errorf("expected at most %d MiB, found more", maxInput>>20)
+	}
+	return data, err
+}
+
+// plainPathError says "FILE: no such file or directory", without the system call.
+func plainPathError(err error) error {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	return err
+}
