@@ -1,0 +1,14 @@
+// Package sourcetest owns the conformance suite: what every source has to do,
+// run over all that are registered. [Run] makes subtests per source and case;
+// a source is found by the registry and its stand-in by its name, so adding one
+// changes nothing here.
+//
+// A case drives the real way from a config to stdout (config, auth, budget,
+// httpx, engine, singer) against the stand-in, in process and in virtual time.
+// What it expects follows from contract.md and the stand-in's truth; it must
+// never ask the tap's own converters what a record should be, know a vendor, or
+// need a network, a wall clock or another package's test data.
+//
+// -update writes catalogs/, testdata/golden and testdata/pages anew; the diff
+// is read in review.
+package sourcetest

@@ -1,0 +1,495 @@
+package sourcetest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/singer"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// This file says what a record should be, from the vendor's row and contract.md
+// §4 alone: with encoding/json, math/big and time, and none of the tap's own
+// conversions. It is slow and plain on purpose.
+
+const rescuedData = "_rescued_data"
+
+// oracle knows the records of one stream.
+type oracle struct {
+	s      *stream.Stream
+	schema *singer.Schema // as emitted, in order
+	full   *singer.Schema // deselected properties included
+	zone   *time.Location
+	inject []string // properties that the tap fills in
+
+	known, emitted map[string]*singer.Schema // full and schema by name, made when needed
+}
+
+// index prepares look-ups by name.
+func (o *oracle) index() {
+	if o.known != nil {
+		return
+	}
+	o.known, o.emitted = map[string]*singer.Schema{}, map[string]*singer.Schema{}
+	for _, p := range o.full.Properties {
+		o.known[p.Name] = p.Schema
+	}
+	for _, p := range o.schema.Properties {
+		o.emitted[p.Name] = p.Schema
+	}
+}
+
+// expected is a record as canonical texts, see canon.
+type expected struct {
+	values  map[string]string
+	rescued map[string]string
+}
+
+// expect derives the record of a row.
+func (o *oracle) expect(row json.RawMessage) (expected, error) {
+	o.index()
+	out := expected{map[string]string{}, map[string]string{}}
+	list, err := flat(row)
+	if err != nil {
+		return out, err
+	}
+	seen := map[string]bool{}
+	take := func(name string, raw json.RawMessage) error {
+		if slices.Contains(o.s.Ignore, name) {
+			return nil
+		}
+		if seen[name] {
+			return fmt.Errorf("member %q twice", name)
+		}
+		seen[name] = true
+		p := o.known[name]
+		if p == nil || name == rescuedData {
+			out.rescued[name] = tidy(raw)
+			return nil
+		}
+		if o.emitted[name] == nil {
+			return nil // deselected: neither emitted nor rescued
+		}
+		lit, fits := o.value(name, p, raw)
+		if !fits {
+			out.rescued[name] = tidy(raw)
+		}
+		out.values[name] = lit
+		return nil
+	}
+	for _, m := range list {
+		if !slices.Contains(o.s.Lift, m.name) {
+			if err := take(m.name, m.raw); err != nil {
+				return out, err
+			}
+			continue
+		}
+		if string(m.raw) == "null" {
+			continue
+		}
+		inner, err := flat(m.raw)
+		if err != nil {
+			out.rescued[m.name] = tidy(m.raw) // no object: not to be lifted
+			continue
+		}
+		for _, i := range inner {
+			if err := take(m.name+"_"+i.name, i.raw); err != nil {
+				return out, err
+			}
+		}
+	}
+	for _, p := range o.schema.Properties {
+		if _, ok := out.values[p.Name]; !ok && p.Name != rescuedData {
+			out.values[p.Name] = "null"
+		}
+	}
+	return out, nil
+}
+
+// compare holds a record against what it should be.
+func (o *oracle) compare(want expected, got map[string]json.RawMessage) error {
+	var wrong []string
+	for _, p := range o.schema.Properties {
+		if p.Name == rescuedData || slices.Contains(o.inject, p.Name) {
+			continue
+		}
+		have, err := canon(p.Schema, got[p.Name])
+		if err != nil {
+			wrong = append(wrong, fmt.Sprintf("%s: %v", p.Name, err))
+		} else if have != want.values[p.Name] {
+			wrong = append(wrong, fmt.Sprintf("%s: is %s, should be %s", p.Name, have, want.values[p.Name]))
+		}
+	}
+	if o.schema.Property(rescuedData) != nil {
+		have, err := readRescued(got[rescuedData])
+		if err != nil {
+			wrong = append(wrong, err.Error())
+		}
+		for name, raw := range want.rescued {
+			if have[name] != raw {
+				wrong = append(wrong, fmt.Sprintf("rescued %s: is %q, should be %q", name, have[name], raw))
+			}
+		}
+		for name := range have {
+			if _, ok := want.rescued[name]; !ok && !slices.Contains(o.inject, name) {
+				wrong = append(wrong, "rescued without need: "+name)
+			}
+		}
+	}
+	if len(wrong) > 0 {
+		slices.Sort(wrong)
+		return fmt.Errorf("%s", strings.Join(wrong, "\n"))
+	}
+	return nil
+}
+
+// readRescued reads _rescued_data: null, or compact JSON of an object in text.
+func readRescued(raw json.RawMessage) (map[string]string, error) {
+	if string(raw) == "null" {
+		return nil, nil
+	}
+	var text string
+	if err := json.Unmarshal(raw, &text); err != nil {
+		return nil, fmt.Errorf("%s is no text: %w", rescuedData, err)
+	}
+	list, err := flat([]byte(text))
+	if err != nil || len(list) == 0 {
+		return nil, fmt.Errorf("%s holds no object: %s", rescuedData, text)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(text)); err != nil || compact.String() != text {
+		return nil, fmt.Errorf("%s is not compact: %s", rescuedData, text)
+	}
+	out := map[string]string{}
+	for _, m := range list {
+		if _, twice := out[m.name]; twice {
+			return nil, fmt.Errorf("%s has %s twice", rescuedData, m.name)
+		}
+		out[m.name] = tidy(m.raw)
+	}
+	return out, nil
+}
+
+// value converts a vendor's value for a property: its canonical text, and
+// whether it fits.
+func (o *oracle) value(name string, p *singer.Schema, raw json.RawMessage) (string, bool) {
+	if string(raw) == "null" {
+		return "null", true
+	}
+	if f := o.s.Convert[name]; f != nil { // the table's own words
+		lit, ok := f(nil, raw)
+		if !ok {
+			return "null", false
+		}
+		if len(lit) == 0 {
+			return "null", true
+		}
+		text, err := canon(p, lit)
+		return text, err == nil
+	}
+	text, isText := textOf(raw)
+	kind := raw[0]
+	switch p.Type {
+	case "string":
+		switch {
+		case p.Format != "" && !isText:
+			return "null", false
+		case p.Format == "date-time":
+			return o.instant(text)
+		case p.Format == "date":
+			return date(text)
+		case !isText && (kind == '{' || kind == '['):
+			return strconv.Quote(tidy(raw)), true
+		case !isText:
+			return strconv.Quote(string(raw)), true
+		case slices.Contains(o.s.Trim, name):
+			text = strings.Trim(text, " ")
+		}
+		return strconv.Quote(text), true
+	case "number", "integer":
+		lit := string(raw)
+		if isText {
+			if lit = text; emptyDate(text) {
+				return "null", true
+			}
+		}
+		if !numberForm.MatchString(lit) {
+			return "null", false
+		}
+		if p.Type == "number" {
+			return writtenOut(lit)
+		}
+		return whole(lit)
+	case "boolean":
+		if isText && emptyDate(text) {
+			return "null", true
+		}
+		if kind != 't' && kind != 'f' {
+			return "null", false
+		}
+		return string(raw), true
+	}
+	if !nested(p, raw) {
+		return "null", false
+	}
+	return tidy(raw), true
+}
+
+var numberForm = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?$`)
+
+// writtenOut is a number without its exponent, all digits kept.
+func writtenOut(lit string) (string, bool) {
+	at := strings.IndexAny(lit, "eE")
+	if at < 0 {
+		return lit, true
+	}
+	exponent, err := strconv.Atoi(lit[at+1:])
+	if err != nil || exponent < -400 || exponent > 400 {
+		return "null", false
+	}
+	digits := 0
+	if dot := strings.IndexByte(lit[:at], '.'); dot >= 0 {
+		digits = at - dot - 1
+	}
+	r, _ := new(big.Rat).SetString(lit)
+	return r.FloatString(max(digits-exponent, 0)), true
+}
+
+// whole is an integer within int64; 3.0 is one.
+func whole(lit string) (string, bool) {
+	r, ok := new(big.Rat).SetString(lit)
+	if !ok || !r.IsInt() || !r.Num().IsInt64() {
+		return "null", false
+	}
+	return r.Num().String(), true
+}
+
+// emptyDate tells the texts that stand for nothing in a typed property.
+func emptyDate(text string) bool {
+	return text == "" || zeroDate.MatchString(text)
+}
+
+var zeroDate = regexp.MustCompile(`^0000-00-00([T ]00:00(:00(\.0+)?)?Z?)?$`)
+
+var instantForms = []string{
+	"2006-01-02T15:04:05.999999999Z07:00", "2006-01-02T15:04:05.999999999Z0700", "2006-01-02 15:04:05.999999999Z07:00",
+}
+
+var localForms = []string{
+	"2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999", "2006-01-02T15:04", "2006-01-02 15:04", "2006-01-02",
+}
+
+func (o *oracle) instant(text string) (string, bool) {
+	if emptyDate(text) {
+		return "null", true
+	}
+	zone := o.zone
+	if zone == nil {
+		zone = time.UTC
+	}
+	for _, form := range instantForms {
+		if at, err := time.Parse(form, text); err == nil {
+			return inRange(at)
+		}
+	}
+	for _, form := range localForms {
+		if at, err := time.ParseInLocation(form, text, zone); err == nil {
+			return inRange(at)
+		}
+	}
+	return "null", false
+}
+
+// inRange refuses the years that loaders fail at; fractions are cut.
+func inRange(at time.Time) (string, bool) {
+	at = at.UTC()
+	if at.Year() < 1 || at.Year() > 9998 {
+		return "null", false
+	}
+	return at.Truncate(time.Microsecond).Format(stream.MicroLayout), true
+}
+
+func date(text string) (string, bool) {
+	if emptyDate(text) {
+		return "null", true
+	}
+	for _, form := range localForms {
+		at, err := time.Parse(form, strings.TrimSuffix(text, "Z"))
+		if err == nil && at.Equal(at.Truncate(24*time.Hour)) {
+			if at.Year() < 1 || at.Year() > 9998 {
+				return "null", false
+			}
+			return strconv.Quote(at.Format(time.DateOnly)), true
+		}
+	}
+	return "null", false
+}
+
+// nested tells whether a value fits a declared object or array, its inside too.
+func nested(p *singer.Schema, raw json.RawMessage) bool {
+	raw = bytes.TrimSpace(raw)
+	if string(raw) == "null" {
+		return p.Nullable
+	}
+	text, isText := textOf(raw)
+	switch p.Type {
+	case "object":
+		list, err := flat(raw)
+		for _, m := range list {
+			if inner := p.Property(m.name); inner != nil && !nested(inner, m.raw) {
+				return false
+			}
+		}
+		return err == nil
+	case "array":
+		var list []json.RawMessage
+		if raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
+			return false
+		}
+		for _, item := range list {
+			if p.Items != nil && !nested(p.Items, item) {
+				return false
+			}
+		}
+		return true
+	case "string":
+		switch p.Format {
+		case "date-time":
+			_, err := time.Parse(time.RFC3339Nano, text)
+			return isText && err == nil
+		case "date":
+			_, err := time.Parse(time.DateOnly, text)
+			return isText && err == nil
+		}
+		return isText
+	case "boolean":
+		return raw[0] == 't' || raw[0] == 'f'
+	case "integer":
+		n, ok := new(big.Int).SetString(string(raw), 10)
+		return ok && n.IsInt64()
+	}
+	return !isText && numberForm.Match(raw)
+}
+
+// canon renders an emitted literal so that what means the same is the same.
+// It is strict about the form that contract.md asks for.
+func canon(p *singer.Schema, lit json.RawMessage) (string, error) {
+	if len(lit) == 0 {
+		return "", fmt.Errorf("absent")
+	}
+	if string(lit) == "null" {
+		return "null", nil
+	}
+	text, isText := textOf(lit)
+	bad := fmt.Errorf("%s is no %s %s", lit, p.Type, p.Format)
+	switch p.Type {
+	case "string":
+		switch {
+		case !isText:
+			return "", bad
+		case p.Format == "date-time":
+			if !instantOut.MatchString(text) {
+				return "", bad
+			}
+			at, err := time.Parse(time.RFC3339Nano, text)
+			return at.Format(stream.MicroLayout), err
+		case p.Format == "date":
+			_, err := time.Parse(time.DateOnly, text)
+			return strconv.Quote(text), err
+		}
+		if c := text; c != "" && (c[0] == '{' || c[0] == '[') && json.Valid([]byte(c)) {
+			return strconv.Quote(tidy([]byte(c))), nil
+		}
+		return strconv.Quote(text), nil
+	case "number":
+		if !numberOut.Match(lit) {
+			return "", bad
+		}
+		return string(lit), nil
+	case "integer":
+		n, err := strconv.ParseInt(string(lit), 10, 64)
+		if err != nil || strconv.FormatInt(n, 10) != string(lit) {
+			return "", bad
+		}
+		return string(lit), nil
+	case "boolean":
+		if s := string(lit); s != "true" && s != "false" {
+			return "", bad
+		}
+		return string(lit), nil
+	}
+	if p.Type == "object" && lit[0] != '{' || p.Type == "array" && lit[0] != '[' {
+		return "", bad
+	}
+	return tidy(lit), nil
+}
+
+var (
+	instantOut = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$`)
+	numberOut  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
+)
+
+// textOf is the text of a JSON string, with what loaders refuse replaced.
+func textOf(raw json.RawMessage) (string, bool) {
+	if len(raw) == 0 || raw[0] != '"' {
+		return "", false
+	}
+	var text string
+	if json.Unmarshal(raw, &text) != nil { // lone surrogates become U+FFFD here
+		return "", false
+	}
+	return strings.ReplaceAll(text, "\x00", "\uFFFD"), true
+}
+
+// tidy is a JSON value without white space. Text that loaders refuse is
+// replaced, as it is in what the tap writes; nothing else of the bytes changes.
+func tidy(raw json.RawMessage) string {
+	var b bytes.Buffer
+	if json.Compact(&b, raw) != nil {
+		return string(raw)
+	}
+	return refused.ReplaceAllStringFunc(b.String(), func(s string) string {
+		var text string
+		if json.Unmarshal([]byte(`"`+s+`"`), &text) != nil || !utf8.ValidString(text) {
+			return s
+		}
+		return strings.ReplaceAll(text, "\x00", "\uFFFD")
+	})
+}
+
+// refused finds the escapes of U+0000 and of surrogates, pairs included.
+var refused = regexp.MustCompile(`(?i:\\u(0000|d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|d[89a-f][0-9a-f]{2}))`)
+
+// flat reads an object in order; a member twice is kept twice.
+func flat(raw json.RawMessage) ([]member, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	open, err := dec.Token()
+	if err != nil {
+		return nil, err
+	}
+	if open != json.Delim('{') {
+		return nil, fmt.Errorf("no object")
+	}
+	var out []member
+	for dec.More() {
+		name, err := dec.Token()
+		if err != nil {
+			return nil, err
+		}
+		m := member{name: name.(string)}
+		if err := dec.Decode(&m.raw); err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	_, err = dec.Token()
+	return out, err
+}

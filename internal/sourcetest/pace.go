@@ -1,0 +1,68 @@
+package sourcetest
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+var paceCases = []conformance{
+	{"pace", pace},
+	{"asked pace", askedPace},
+}
+
+// pace: a default sync against real limits and 200 ms of latency is never
+// throttled, never asks more than the table allows, and wastes none of it: the
+// wall time is within 5 per cent of what the requests take at full pace.
+func pace(t *testing.T, s *subject) {
+	const latency = 200 * time.Millisecond
+	server := s.open(t, emulator.Options{Records: 400, Seed: 1, Limits: "real", Latency: latency})
+	out := s.sync(t, server, ask{choose: automaticOnly})
+	out.complete(t)
+	require.Zero(t, out.stats.ByStatus["429"], "the vendor had to throttle")
+	for _, l := range s.src.Limits {
+		if (l.Kind != stream.Pace && l.Kind != stream.Sliding) || l.PerLane || l.PerResource {
+			continue
+		}
+		require.LessOrEqual(t, busiest(out.asked, l.Per), int(l.N), "requests in %s", l.Per)
+		if l.Kind == stream.Pace {
+			least := time.Duration(float64(len(out.asked)) / l.N * float64(l.Per))
+			if l.N*latency.Seconds() > l.Per.Seconds() {
+				continue // pages that follow each other cannot keep up with it
+			}
+			t.Logf("%d requests in %s: %.3f of the least", len(out.asked), out.took, out.took.Seconds()/least.Seconds())
+			require.LessOrEqual(t, out.took, least+least/20, "%d requests at %g in %s", len(out.asked), l.N, l.Per)
+		}
+	}
+}
+
+// busiest is the greatest number of arrivals in any stretch of time.
+func busiest(list []emulator.Entry, width time.Duration) int {
+	most, from := 0, 0
+	for i, e := range list {
+		for e.Time.Sub(list[from].Time) >= width {
+			from++
+		}
+		most = max(most, i-from+1)
+	}
+	return most
+}
+
+// askedPace: requests_per_second replaces the source's own pace.
+func askedPace(t *testing.T, s *subject) {
+	server := s.open(t, emulator.Options{Records: small, Seed: 1})
+	out := s.sync(t, server, ask{config: with(wide, "requests_per_second", 2)})
+	out.complete(t)
+	require.LessOrEqual(t, busiest(out.asked, time.Second), 2)
+	faster := s.sync(t, server, ask{config: with(wide, "requests_per_second", 50)})
+	for _, l := range s.src.Limits {
+		if l.Vendor {
+			return
+		}
+	}
+	require.Less(t, faster.took, out.took/10)
+}

@@ -1,0 +1,456 @@
+package sourcetest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/auth"
+	"github.com/tap-backoffice/tap-backoffice/internal/budget"
+	"github.com/tap-backoffice/tap-backoffice/internal/config"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/engine"
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
+	"github.com/tap-backoffice/tap-backoffice/internal/singer"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// today is when runs begin: after the last instant of every stand-in's data.
+var today = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// origin is where the stand-in would listen.
+const origin = "http://127.0.0.1:1"
+
+// subject is one source under test.
+type subject struct {
+	src    *stream.Source
+	plugin emulator.Plugin
+	root   string // of the repository, for the golden files
+	update bool   // write them instead of comparing
+
+	once, onceAll   sync.Once
+	basic, complete *output // syncs of small tables, see base and everything
+
+	// What is worked out again and again.
+	mu       sync.Mutex
+	streams  []stream.Stream
+	expects  map[string]expected // by stream, schema and row
+	free     map[string][]*emulator.Server
+	onceReps sync.Once
+	reps     []*stream.Stream // see representatives
+	onceChg  sync.Once
+	chg      []*stream.Stream // see changing
+}
+
+// open opens the stand-in. Limits are off unless asked for. Stand-ins that a
+// test is done with are used again, as they were at first: opening one costs
+// more than many a run.
+func (s *subject) open(t testing.TB, o emulator.Options) *emulator.Server {
+	t.Helper()
+	if o.Limits == "" {
+		o.Limits = "off"
+	}
+	kind := fmt.Sprint(o)
+	s.mu.Lock()
+	var server *emulator.Server
+	if free := s.free[kind]; len(free) > 0 {
+		server, s.free[kind] = free[len(free)-1], free[:len(free)-1]
+	}
+	s.mu.Unlock()
+	if server == nil {
+		var err error
+		server, err = emulator.New(o, s.plugin)
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			return
+		}
+		s.reset(t, server)
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.free == nil {
+			s.free = map[string][]*emulator.Server{}
+		}
+		s.free[kind] = append(s.free[kind], server)
+	})
+	return server
+}
+
+// reset undoes every change of a stand-in's data.
+func (s *subject) reset(t testing.TB, server *emulator.Server) {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, "/_sandbox/"+s.src.Name+"/reset?with=data,faults", http.NoBody)
+	w := httptest.NewRecorder()
+	server.Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusOK, w.Code)
+}
+
+// small is the size of the large streams where nothing else is asked for.
+const small = 30
+
+func (s *subject) openSmall(t testing.TB) *emulator.Server {
+	t.Helper()
+	return s.open(t, emulator.Options{Records: small, Seed: 1})
+}
+
+// base is a complete first sync of small tables, shared by the cases that only
+// look at it.
+func (s *subject) base(t testing.TB) *output {
+	t.Helper()
+	s.once.Do(func() { s.basic = s.sync(t, s.openSmall(t), ask{}) })
+	require.NotNil(t, s.basic, "the shared sync has failed in another case")
+	return s.basic
+}
+
+// ask is one run of the tap.
+type ask struct {
+	config map[string]any // laid over the stand-in's own
+	// choose edits the catalog that discovery gave; pick is the patterns of
+	// --select.
+	choose func(*singer.Catalog)
+	pick   []string
+	state  json.RawMessage // nil: a first run
+
+	concurrency int       // 0: the command's default
+	at          time.Time // when it begins; zero: today
+	fixed       bool      // the engine's clock stands still
+	fullRefresh []string
+	maxRecords  int64
+	since       time.Time
+
+	skew time.Duration // how far the vendor's clock, told in Date, is behind
+	// page is called as each page is about to go out.
+	page func(emulator.Page)
+	// signal is called once the run begins and returns what ends it when closed.
+	signal  func() <-chan struct{}
+	timeout time.Duration
+	// network stands between the client and the stand-in.
+	network func(http.RoundTripper) http.RoundTripper
+	// stdout stands between the writer and what is kept.
+	stdout func(io.Writer) io.Writer
+	// partial says that the output of the run may end early.
+	partial bool
+}
+
+// output is what a run left behind.
+type output struct {
+	text   []byte
+	lines  []message
+	report *engine.Report
+	log    string
+	took   time.Duration
+	ended  time.Time
+	asked  []emulator.Entry // requests, oldest first
+	stats  emulator.Stats
+
+	mu       sync.Mutex
+	byStream map[string][]record
+}
+
+// defaultConcurrency is that of the command.
+const defaultConcurrency = 4
+
+// sync runs the tap once, in virtual time, and checks what holds for every run:
+// no secret is told, and what was written loads everywhere.
+func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
+	t.Helper()
+	loaded := s.load(t, server, a.config)
+	require.NoError(t, server.Reset(s.src.Name))
+	if a.page != nil {
+		server.OnPage(a.page)
+		defer server.OnPage(nil)
+	}
+	out := &output{}
+	var logged lockedBuffer
+	var hosts strays
+	var err error
+	ran := false
+	synctest.Test(t.(*testing.T), func(t *testing.T) {
+		begin := a.at
+		if begin.IsZero() {
+			begin = today
+		}
+		time.Sleep(time.Until(begin))
+		began := time.Now()
+		log := slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
+		out.report, out.text, err = s.run(t.Context(), server, loaded, log, a, &hosts)
+		out.ended = time.Now()
+		out.took = out.ended.Sub(began)
+		// Answers that nobody waits for any more come to their end; a goroutine
+		// that stays fails the bubble.
+		time.Sleep(time.Minute)
+		ran = true
+	})
+	require.True(t, ran, "the run did not come to its end")
+	require.Empty(t, hosts.all(), "another host than the configured one was asked")
+	out.log = logged.String()
+	s.discreet(t, loaded, out, err)
+	require.NoError(t, err)
+	out.lines = parse(t, out.text)
+	out.asked, err = server.Log(s.src.Name)
+	require.NoError(t, err)
+	out.stats, err = server.Stats(s.src.Name)
+	require.NoError(t, err)
+	if !a.partial {
+		s.loads(t, out)
+	}
+	return out
+}
+
+// load checks a config as the command does.
+func (s *subject) load(t testing.TB, server *emulator.Server, more map[string]any) *config.Loaded {
+	t.Helper()
+	values, err := server.Config(s.src.Name, origin)
+	require.NoError(t, err)
+	values["token_store"] = filepath.Join(t.TempDir(), "tokens.json")
+	maps.Copy(values, more)
+	text, err := json.Marshal(values)
+	require.NoError(t, err)
+	path := filepath.Join(t.TempDir(), "config.json")
+	require.NoError(t, os.WriteFile(path, text, 0o600))
+	raw, err := config.Read([]string{path}, nil)
+	require.NoError(t, err)
+	loaded, err := raw.Check(s.src)
+	require.NoError(t, err)
+	require.Empty(t, loaded.Warnings, "the stand-in's own config is fine")
+	return loaded
+}
+
+// connect makes the client as the command does, with the stand-in as its
+// network.
+func (s *subject) connect(network http.RoundTripper, c *config.Loaded, log *slog.Logger) (*httpx.Client, error) {
+	authenticator, err := auth.New(s.src.Auth, c.Secret)
+	if err != nil {
+		return nil, err
+	}
+	retries := c.MaxRetries
+	if retries == 0 {
+		retries = httpx.NoRetries
+	}
+	return httpx.New(httpx.Options{
+		Source: s.src, Config: c.Stream, APIURL: c.APIURL, Auth: authenticator,
+		Budget:    budget.New(s.src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
+		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
+		Transport: network, Log: log, Secrets: c.Secrets(),
+		Rand: func() float64 { return 0.5 },
+	})
+}
+
+func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Loaded, log *slog.Logger, a ask, hosts *strays) (*engine.Report, []byte, error) {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if a.timeout > 0 {
+		var end context.CancelFunc
+		ctx, end = context.WithTimeoutCause(ctx, a.timeout, errLimit)
+		defer end()
+	}
+	if a.signal != nil {
+		signal, gone := a.signal(), make(chan struct{})
+		defer close(gone)
+		go func() {
+			select {
+			case <-signal:
+				stop(errSignal)
+			case <-gone:
+			}
+		}()
+	}
+	var network http.RoundTripper = foreign{server.Transport(), hosts}
+	if a.network != nil {
+		network = a.network(network)
+	}
+	if a.skew > 0 {
+		network = skewed{network, a.skew}
+	}
+	client, err := s.connect(network, c, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer client.Close()
+	streams, err := s.find(ctx, client, c.Stream)
+	if err != nil {
+		return nil, nil, err
+	}
+	s.found(streams)
+	catalog, err := engine.Catalog(s.src, streams)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.choose != nil {
+		// As a user would: from the file that discovery wrote.
+		if catalog, _, err = singer.LoadCatalog(catalog.AppendJSON(nil)); err != nil {
+			return nil, nil, err
+		}
+		a.choose(catalog)
+	}
+	if len(a.pick) > 0 {
+		patterns, err := singer.ParsePatterns(a.pick)
+		if err != nil {
+			return nil, nil, err
+		}
+		if bad := patterns.Apply(catalog); len(bad) > 0 {
+			return nil, nil, fmt.Errorf("select: %s", bad[0])
+		}
+	}
+	state, err := singer.LoadState(a.state)
+	if err != nil {
+		return nil, nil, err
+	}
+	for i := range streams {
+		if cursor := streams[i].Cursor; cursor != nil {
+			if err := state.Normalize(streams[i].Name, cursor.Field); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	var kept bytes.Buffer
+	var out io.Writer = &kept
+	if a.stdout != nil {
+		out = a.stdout(out)
+	}
+	o := engine.Options{
+		Source: s.src, Config: c.Stream, Tasks: engine.Tasks(catalog, streams, !c.SelectFieldsByDefault),
+		State: state, Fetcher: client, Out: singer.NewWriter(out), Log: log,
+		Concurrency: a.concurrency, Start: c.Start, End: c.End, Since: a.since,
+		Window: c.WindowDays, Lookback: c.Lookback,
+		HoldState:   a.maxRecords > 0 || !a.since.IsZero(),
+		FullRefresh: a.fullRefresh, MaxRecords: a.maxRecords,
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = defaultConcurrency
+	}
+	if a.fixed {
+		now := time.Now()
+		o.Now = func() time.Time { return now }
+	}
+	return engine.Run(ctx, o), kept.Bytes(), nil
+}
+
+// found keeps the streams that discovery gave.
+func (s *subject) found(streams []stream.Stream) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.streams == nil {
+		s.streams = streams
+	}
+}
+
+// moment lets everything in the run's virtual time come as far as it can.
+func moment() { time.Sleep(time.Millisecond) }
+
+// find returns the static streams and those found at run time.
+func (s *subject) find(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream.Stream, error) {
+	streams := slices.Clone(s.src.Streams)
+	if s.src.Discover == nil {
+		return streams, nil
+	}
+	more, err := s.src.Discover(ctx, f, c)
+	if err != nil {
+		return nil, err
+	}
+	for _, m := range more {
+		if i := slices.IndexFunc(streams, func(o stream.Stream) bool { return o.Name == m.Name }); i >= 0 {
+			streams[i] = m
+		} else {
+			streams = append(streams, m)
+		}
+	}
+	return streams, nil
+}
+
+// errSignal stands for a signal.
+var errSignal = &fault.Error{Kind: fault.Transient, Whole: true, Op: "signal"}
+
+// discreet checks that no credential is in anything that is told.
+func (s *subject) discreet(t testing.TB, c *config.Loaded, out *output, err error) {
+	t.Helper()
+	said := []string{out.log, string(out.text), fmt.Sprint(err), c.String()}
+	if out.report != nil {
+		said = append(said, everything(out.report.Err))
+		for _, r := range out.report.Streams {
+			said = append(said, everything(r.Err))
+		}
+	}
+	for _, secret := range c.Secrets() {
+		for i, text := range said {
+			if strings.Contains(text, secret.Reveal()) { // and not in the test's words again
+				require.Fail(t, "a credential is told", "in place %d", i)
+			}
+		}
+	}
+}
+
+// everything renders an error with its hint, however it is printed.
+func everything(err error) string {
+	if err == nil {
+		return ""
+	}
+	text := fmt.Sprintf("%v %+v %#v", err, err, err)
+	if e := fault.As(err); e != nil {
+		text += " " + e.Hint
+	}
+	return text
+}
+
+// loads runs the linter behind conform over a whole run.
+func (s *subject) loads(t testing.TB, out *output) {
+	t.Helper()
+	report, err := singer.Lint(bytes.NewReader(out.text))
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%s", report.AppendText(nil))
+}
+
+// complete checks that every stream of a run came to its end.
+func (o *output) complete(t testing.TB) {
+	t.Helper()
+	require.NoError(t, o.report.Err)
+	for _, r := range o.report.Streams {
+		require.NoError(t, r.Err, r.Stream)
+	}
+}
+
+// failed tells whether a stream of the run did not come to its end.
+func (o *output) failed(name string) bool {
+	for _, r := range o.report.Streams {
+		if r.Stream == name {
+			return r.Err != nil
+		}
+	}
+	return o.report.Err != nil
+}
+
+// lockedBuffer takes log lines of many goroutines.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
