@@ -1,0 +1,98 @@
+# Everything that is done to this repository, one target each. Tools are pinned
+# here and built from source; nothing else is needed but Go, git and a C
+# compiler for the race detector (make test RACE= does without).
+
+BIN      := bin
+TAP      := $(BIN)/tap-backoffice
+LINTER   := 2.15.0
+LINT     := $(BIN)/golangci-lint-$(LINTER)
+CONFIG   := --config internal/house/golangci.yml
+RACE     ?= -race
+FUZZTIME ?= 10s
+GO_BUILD := CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -buildid="
+# What tests write with -update, and the packages whose tests do.
+GOLDEN    = catalogs testdata internal/house/golangci.yml
+GOLDENERS = $(call packages,flag.Bool."update")
+FUZZERS   = $(call packages,^func Fuzz)
+packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)' internal))))
+PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz bench demo cover clean release linter
+
+help: ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the static binary, bin/tap-backoffice
+	$(GO_BUILD) -o $(TAP) ./cmd/tap-backoffice
+
+test: ## every test, with the race detector
+	go test $(RACE) ./...
+
+check: vet tidy-check lint golden-check test ## all that must hold before a commit
+
+lint: $(LINT) ## golangci-lint, formatting included
+	$(LINT) run $(CONFIG) ./...
+
+fmt: $(LINT) ## formats all Go files
+	$(LINT) fmt $(CONFIG)
+
+vet: ## go vet
+	go vet ./...
+
+tidy-check: ## go.mod and go.sum are what go mod tidy would write
+	go mod tidy -diff
+
+golden: ## writes catalogs and golden files anew; read the diff
+	go test $(GOLDENERS) -update
+
+golden-check: golden ## generated files differ from the index: none
+	@git diff --exit-code --stat -- $(GOLDEN)
+	@new=$$(git ls-files --others --exclude-standard -- $(GOLDEN)); \
+	if [ -n "$$new" ]; then echo "generated, but not in git:"; echo "$$new"; exit 1; fi
+
+catalogs: ## writes catalogs/<source>.json anew
+	go test ./internal/sourcetest -run '/.*/discovery' -update
+
+# A second try tells a finding (it is kept in testdata/fuzz and fails again)
+# from a fuzzing worker that a busy machine cut off.
+fuzz: ## each fuzz target for FUZZTIME (10s)
+	@set -e; for pkg in $(FUZZERS); do \
+	  targets=$$(go test -list '^Fuzz' $$pkg); \
+	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
+	    echo "fuzz $$pkg $$target"; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || \
+	    go test -run "^$$target\$$" -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	  done; \
+	done
+
+bench: ## measures the conversion of rows and the whole program
+	go test -run '^$$' -bench . -benchmem ./internal/record
+	go run ./internal/bench
+
+demo: build ## the tap at work on the sandbox, without an account
+	go run ./internal/demo $(TAP)
+
+cover: ## coverage by package, out/cover.html
+	@mkdir -p out
+	go test -coverpkg ./... -coverprofile out/cover.out ./...
+	go tool cover -html out/cover.out -o out/cover.html
+	@go tool cover -func out/cover.out | tail -1
+
+clean: ## removes what make built
+	rm -rf $(BIN) out
+
+release: check ## binaries for all platforms with checksums, in out/release
+	rm -rf out/release && mkdir -p out/release
+	@set -e; for platform in $(PLATFORMS); do \
+	  os=$${platform%/*}; arch=$${platform#*/}; ext=; [ $$os != windows ] || ext=.exe; \
+	  echo "build $$platform"; \
+	  GOOS=$$os GOARCH=$$arch $(GO_BUILD) -o out/release/tap-backoffice_$${os}_$$arch$$ext ./cmd/tap-backoffice; \
+	done
+	cd out/release && sha256sum tap-backoffice_* > SHA256SUMS && cat SHA256SUMS
+
+linter: $(LINT) ## installs golangci-lint into bin
+
+$(LINT):
+	GOBIN=$(CURDIR)/$(BIN) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v$(LINTER)
+	mv $(BIN)/golangci-lint $@

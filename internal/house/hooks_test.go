@@ -1,0 +1,121 @@
+package house
+
+import (
+	"path"
+	"reflect"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/source/all"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// agreed is how many hooks a source may have, by the field that holds them. A
+// hook is a function where the table could hold data: each is there for a fact
+// of the vendor that no field tells. A function set at many places counts once.
+// Origin is no hook: every source has one.
+var agreed = map[string]map[string]int{
+	"saasoptics": {"Classify": 1, "Settings.Check": 2},
+}
+
+func TestHooks(t *testing.T) {
+	var total int
+	for _, source := range all.Sources() {
+		hooks := hooksOf(source)
+		limits, ok := agreed[source.Name]
+		if !ok {
+			t.Errorf("%s: no number of hooks was agreed on", source.Name)
+		}
+		for _, field := range sorted(hooks) {
+			total += len(hooks[field])
+			t.Logf("%-20s %-16s %d  %s", source.Name, field, len(hooks[field]), strings.Join(sorted(hooks[field]), ", "))
+			if len(hooks[field]) > limits[field] {
+				t.Errorf("%s: %d functions in %s, agreed are %d: can a field of the table hold the fact? If not, raise the number with the fact in the commit",
+					source.Name, len(hooks[field]), field, limits[field])
+			}
+		}
+	}
+	t.Logf("%d hooks in %d sources", total, len(all.Sources()))
+}
+
+// hooksOf finds the functions set in a table, by the field's path without
+// indexes, then by the function's name; the value counts the places.
+func hooksOf(source *stream.Source) map[string]map[string]int {
+	found := map[string]map[string]int{}
+	walk(reflect.ValueOf(*source), "", func(field string, fn reflect.Value) {
+		if field == "Origin" {
+			return
+		}
+		if found[field] == nil {
+			found[field] = map[string]int{}
+		}
+		found[field][functionName(fn)]++
+	})
+	return found
+}
+
+// functionName is the function's own name; what its generator made of it when
+// it is a literal.
+func functionName(fn reflect.Value) string {
+	pc := fn.Pointer()
+	if f := runtime.FuncForPC(pc); f != nil {
+		return path.Base(f.Name())
+	}
+	return strconv.FormatUint(uint64(pc), 16)
+}
+
+func walk(v reflect.Value, field string, visit func(string, reflect.Value)) {
+	switch v.Kind() {
+	case reflect.Func:
+		if !v.IsNil() {
+			visit(field, v)
+		}
+	case reflect.Pointer, reflect.Interface:
+		// A time zone holds no hook, and neither does a schema.
+		if !v.IsNil() && !slices.Contains([]string{"time", "singer"}, path.Base(v.Elem().Type().PkgPath())) {
+			walk(v.Elem(), field, visit)
+		}
+	case reflect.Slice, reflect.Array:
+		for i := range v.Len() {
+			walk(v.Index(i), field, visit)
+		}
+	case reflect.Map:
+		for it := v.MapRange(); it.Next(); {
+			walk(it.Value(), field, visit)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			name := v.Type().Field(i).Name
+			if field != "" {
+				name = field + "." + name
+			}
+			walk(v.Field(i), name, visit)
+		}
+	default: // data
+	}
+}
+
+func TestHooksAreFound(t *testing.T) {
+	convert := func(dst, _ []byte) ([]byte, bool) { return dst, true }
+	got := hooksOf(&stream.Source{
+		Origin:   func(stream.Config) string { return "" },
+		Classify: func(*stream.Response) error { return nil },
+		Settings: []stream.Setting{{Check: func(string) error { return nil }}, {Check: func(string) error { return nil }}},
+		Streams: []stream.Stream{
+			{Convert: map[string]func(dst, raw []byte) ([]byte, bool){"a": convert, "b": convert}},
+			{Convert: map[string]func(dst, raw []byte) ([]byte, bool){"c": convert}, Cursor: &stream.Cursor{Filter: func(_, _ string) []stream.Param { return nil }}},
+		},
+	})
+	want := map[string]int{"Classify": 1, "Settings.Check": 2, "Streams.Convert": 1, "Streams.Cursor.Filter": 1}
+	for field, n := range want {
+		if len(got[field]) != n {
+			t.Errorf("%s: found %d functions, expected %d", field, len(got[field]), n)
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("found functions in %q, expected %q", sorted(got), sorted(want))
+	}
+}
