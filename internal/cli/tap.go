@@ -121,13 +121,21 @@ func (a *app) sync(ctx context.Context, src *stream.Source, loaded *config.Loade
 		HoldState:   a.flags.partial(),
 		FullRefresh: a.flags.fullRefresh, MaxRecords: a.flags.maxRecords,
 	}
+	check := newVerifier(a.out)
 	switch a.flags.test {
 	case "schema":
-		return engine.Schemas(o)
+		o.Out = singer.NewWriter(check)
+		if err := engine.Schemas(o); err != nil {
+			return err
+		}
+		return check.err
 	case "all":
-		o.MaxRecords = 1
+		o.Out, o.MaxRecords = singer.NewWriter(check), 1
 	}
 	rep := engine.Run(ctx, o)
+	if rep.Err == nil {
+		rep.Err = check.err
+	}
 	if errors.Is(rep.Err, errCutShort) {
 		rep.Err = context.Cause(ctx) // that is why
 	}

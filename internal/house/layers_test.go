@@ -24,7 +24,7 @@ var layers = []layer{
 		"internal/cli",
 		[]string{
 			"internal/config", "internal/engine", "internal/singer", "internal/httpx", "internal/auth", "internal/budget",
-			"internal/stream", "internal/fault", "internal/secret", "internal/emulator/...",
+			"internal/stream", "internal/fault", "internal/secret", "internal/schema", "internal/emulator/...",
 		},
 		"cli puts the parts together and knows no vendor: the sources are handed in by the command",
 	},
