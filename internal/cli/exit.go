@@ -68,7 +68,7 @@ func judge(streams []engine.Result, zeroOnPartial bool) outcome {
 		switch {
 		case s.Err == nil:
 			o.done++
-		case !skipped(s):
+		case !s.Skipped:
 			o.failed = append(o.failed, s)
 			codes[exitCode(s.Err)] = true
 		default:
@@ -88,10 +88,6 @@ func judge(streams []engine.Result, zeroOnPartial bool) outcome {
 	}
 	return o
 }
-
-// skipped tells a stream that did not run. One that was refused after some of
-// its rows is not complete and not skipped: it failed.
-func skipped(r engine.Result) bool { return r.Skipped && r.Records == 0 }
 
 // fail tells what went wrong and returns the exit code. It logs one line but
 // for the faults of a config, which are told all at once, and a defect, whose

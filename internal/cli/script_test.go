@@ -57,7 +57,7 @@ func broken() []*stream.Source {
 }
 
 // TestScript runs testdata/script/*.txtar. Beside the commands of testscript
-// there are those below; README of the folder is this list:
+// there are these:
 //
 //	sandbox [flags]           starts a stand-in and writes its config as c.json
 //	change QUERY              disturbs its data

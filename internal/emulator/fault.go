@@ -116,6 +116,9 @@ func parseFault(word string) (spec, error) {
 	if aimed && target == "" {
 		return s, fmt.Errorf("fault %q: no resource after @; the form is %s", word, faultGrammar)
 	}
+	if strings.ContainsAny(target, ":=") {
+		return s, fmt.Errorf("fault %q: the number goes in front of the @; the form is %s", word, faultGrammar)
+	}
 	s.target = target
 	name, number, given := strings.Cut(rest, "=")
 	if !given {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/record"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -119,10 +120,11 @@ func (r *run) announce(rd *reader) error {
 func (r *run) emitItem(l *lane, it *item) error {
 	rd := l.rd
 	for _, n := range it.notes {
-		r.warn(n)
+		n.rd.count(n.Note)
 	}
 	for i := range it.blocks {
 		f, b := l.feeds[i].rd, &it.blocks[i]
+		f.answered = true
 		if err := r.announce(f); err != nil {
 			return err
 		}
@@ -275,6 +277,7 @@ func (r *run) endStream(rd *reader, err error) error {
 		if !f.selected {
 			continue
 		}
+		r.warn(f)
 		res := r.result(f, err)
 		if err == nil {
 			if serr := r.announce(f); serr != nil {
@@ -328,8 +331,17 @@ func (r *run) result(rd *reader, err error) Result {
 	if e := fault.As(err); e != nil && !e.Whole {
 		res.Absent = e.Status == http.StatusNotFound && rd.optional()
 		res.Skipped = res.Absent || e.Kind == fault.Permission
+		if rd.readable() { // what ends it is a failure
+			res.Skipped, res.Absent = false, false
+		}
 	}
 	return res
+}
+
+// readable tells whether the stream, or the one whose failure ended it, has been
+// read in part.
+func (rd *reader) readable() bool {
+	return rd.answered || rd.up != nil && rd.up.err != nil && rd.up.readable()
 }
 
 // optional tells whether a stream, or one that it needs and that failed, may be
@@ -338,15 +350,28 @@ func (rd *reader) optional() bool {
 	return rd.s.Optional || rd.up != nil && rd.up.err != nil && rd.up.optional()
 }
 
-// warn tells once per stream and member what the converter had to do.
-func (r *run) warn(n note) {
-	if r.told == nil {
-		r.told = map[string]bool{}
+// tally is what a converter had to do with a member, over a whole stream.
+type tally struct {
+	member string
+	reason record.Reason
+	count  int
+}
+
+// count adds what a converter noted.
+func (rd *reader) count(n record.Note) {
+	for i := range rd.tallies {
+		if t := &rd.tallies[i]; t.reason == n.Reason && t.member == n.Member {
+			t.count += n.Count
+			return
+		}
 	}
-	key := n.rd.s.Name + "\x00" + n.Member + "\x00" + n.Reason.String()
-	if r.told[key] {
-		return
+	rd.tallies = append(rd.tallies, tally{n.Member, n.Reason, n.Count})
+}
+
+// warn tells, once per stream and member, what could not be emitted as it came.
+func (r *run) warn(rd *reader) {
+	for _, t := range rd.tallies {
+		r.Log.Warn(t.reason.String(), "stream", rd.s.Name, "member", t.member, "rows", t.count)
 	}
-	r.told[key] = true
-	r.Log.Warn(n.Reason.String(), "stream", n.rd.s.Name, "member", n.Member)
+	rd.tallies = nil
 }

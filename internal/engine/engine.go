@@ -142,7 +142,6 @@ type run struct {
 	reading chan struct{} // slots for lanes that read, each a request at a time
 	scopes  expanded
 	report  Report
-	told    map[string]bool // warnings given: one per stream, member and reason
 }
 
 func (r *run) do(ctx context.Context) *Report {
@@ -165,6 +164,7 @@ func (r *run) do(ctx context.Context) *Report {
 	r.report.Err = err
 	for _, rd := range r.readers {
 		if rd.begun && !rd.over && rd.selected {
+			r.warn(rd)
 			r.report.Streams = append(r.report.Streams, r.result(rd, err))
 		}
 	}

@@ -51,7 +51,7 @@ func (l *lane) job(ctx context.Context) error {
 		}
 		l.flush(item{covers: l.span, ignored: l.ignored, upTo: l.sorted(&pages)})
 	}
-	l.push(item{settled: true, covers: l.span, ignored: l.ignored})
+	l.push(l.complete(l.span))
 	return nil
 }
 

@@ -58,9 +58,9 @@ type feed struct {
 	join map[string][]string
 	wait []int // a rider's rows that were met before they could be joined
 	// counted is the greatest value of the window so far that may become a
-	// bookmark.
-	counted peak
-	given   int64 // records so far
+	// bookmark, inside the greatest that the next window does not share.
+	counted, inside peak
+	given           int64 // records so far
 }
 
 // kidBound is what a kid of a feed's stream wants of its rows: those from low
@@ -253,7 +253,7 @@ func (l *lane) window(ctx context.Context, sp span) error {
 			l.rd.run.Log.Debug("reading a window again", "stream", l.rd.s.Name, "window", l.label(sp), "reason", err.Error())
 			if l.upTo.ok && (sp.openFrom || l.upTo.v > sp.from) { // a bookmark covers what comes before
 				sp.from, sp.openFrom = l.upTo.v, false
-				l.feeds[0].low, l.feeds[0].cut = l.upTo.v, true
+				l.feeds[0].low, l.feeds[0].cut = l.upTo.v+1, true
 			}
 			continue
 		case err != nil:
@@ -262,13 +262,23 @@ func (l *lane) window(ctx context.Context, sp span) error {
 		if l.loose {
 			l.ignore()
 		}
-		done := item{settled: true, covers: sp, ignored: l.ignored}
+		done := l.complete(sp)
 		if sp.openFrom && sp.openTo && l.rd.countsKeyless() {
 			done.unkeyed = &nulls // nothing was filtered, they are delivered
 		}
 		l.push(done)
 		return nil
 	}
+}
+
+// complete is the item that ends a window.
+func (l *lane) complete(sp span) item {
+	if l.endsChain(sp) || l.ignored {
+		return item{settled: true, covers: sp, ignored: l.ignored}
+	}
+	// The next window begins with rows of the moment at which this one ends: a
+	// STATE must not stand between them.
+	return item{upTo: l.feeds[0].inside, covers: sp}
 }
 
 // endsChain tells whether there is no window after a span.

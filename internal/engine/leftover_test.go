@@ -164,6 +164,21 @@ func TestRowsWithoutReplicationValue(t *testing.T) {
 			require.Equal(t, "2", res.bookmark("invoices", "_without_key"))
 		})
 	})
+	t.Run("no two counts agree", func(t *testing.T) {
+		w, _ := keyless(t, false)
+		n := 0
+		w.v.spoil = func(c call, body string) string {
+			if c.String() == "invoices" {
+				if n++; n%2 == 0 && n <= 12 {
+					return strings.Replace(body, `"count":7`, `"count":6`, 1)
+				}
+			}
+			return body
+		}
+		res := w.good("")
+		require.Subset(t, res.records("invoices"), []string{"2.1", "5.1"})
+		require.Equal(t, "2", res.bookmark("invoices", "_without_key"), "all is read instead")
+	})
 	t.Run("counting fails", func(t *testing.T) {
 		w, _ := keyless(t, false)
 		w.v.before = func(c call) error {
@@ -288,7 +303,7 @@ func TestIgnoredFilter(t *testing.T) {
 	})
 	t.Run("days are no sign", func(t *testing.T) {
 		w := newWorld(t, changing("orders"))
-		w.Window = 1
+		w.Window, w.repeats = 1, true
 		w.Start = epoch.AddDate(0, 0, -4)
 		tt := w.table("orders", 0, func(tt *table) { tt.days, tt.from = true, stream.Instant.FromTime(w.Start) })
 		for i := range int64(8) {

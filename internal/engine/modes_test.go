@@ -208,9 +208,7 @@ func TestChildren(t *testing.T) {
 }
 
 func TestChildrenOfFailedParents(t *testing.T) {
-	for kind, skipped := range map[fault.Kind]bool{
-		fault.Contract: false, fault.Refused: false, fault.Transient: false, fault.Permission: true,
-	} {
+	for _, kind := range []fault.Kind{fault.Contract, fault.Refused, fault.Transient, fault.Permission} {
 		w := family(t)
 		w.v.before = func(c call) error {
 			if c.path == "orders" && c.get("page") == "2" {
@@ -223,7 +221,7 @@ func TestChildrenOfFailedParents(t *testing.T) {
 		for _, name := range []string{"orders", "lines", "taxes"} {
 			r := res.result(name)
 			require.Equal(t, kind, fault.KindOf(r.Err), "%s: %v", name, r.Err)
-			require.Equal(t, skipped, r.Skipped)
+			require.False(t, r.Skipped, "its parent was read in part")
 		}
 		require.Contains(t, res.result("taxes").Err.Error(), "toy: taxes: needs every row of lines: toy: lines: needs every row of orders")
 		require.Empty(t, res.records("lines"))
@@ -325,6 +323,34 @@ func TestChangedParents(t *testing.T) {
 		w.v.tables["orders"].rows[0].at = null
 		state := w.good("").state()
 		require.Equal(t, append([]string{"10.1"}, ofLast...), w.good(state).records("lines"))
+	})
+	t.Run("parents that are read twice", func(t *testing.T) {
+		w := changed(t)
+		w.Window = 1 // every order lies on an edge
+		first := w.good("")
+		require.Len(t, first.records("orders"), 8)
+		require.Equal(t, lines, first.records("lines"), "their children are read once")
+		w.v.tables["orders"].touch(1, day(1, 6))
+		w.v.before = func(c call) error {
+			if c.path == "orders" && c.get("since") > "2026-01-06" {
+				w.v.tables["orders"].touch(2, day(1, 8)) // comes once more, and later
+				w.v.before = nil
+			}
+			return nil
+		}
+		w.v.tables["orders"].rows[1].at = day(1, 5)
+		second := w.good(first.state())
+		require.Equal(t, []string{"10.1", "20.1", "21.1", "40.1", "41.1", "42.1", "43.1"}, second.records("lines"))
+		require.Equal(t, "2026-01-08", second.bookmark("lines", parentsUntil))
+	})
+	t.Run("its mark never goes back", func(t *testing.T) {
+		w := changed(t)
+		w.Lookback = 24 * 300 * time.Hour
+		w.Start = time.Time{}
+		const mark = `{"bookmarks":{"orders":{"modified":"2026-05-01T00:00:00Z"},"lines":{"_parents_until":"2026-05-01T00:00:00Z"}}}`
+		res := w.good(mark)
+		require.Equal(t, lines, res.records("lines"))
+		require.Equal(t, "2026-05-01T00:00:00Z", res.bookmark("lines", parentsUntil))
 	})
 	t.Run("no parents with children", func(t *testing.T) {
 		w := changed(t)
@@ -606,6 +632,27 @@ func TestChunked(t *testing.T) {
 		res := w.run("")
 		require.Equal(t, fault.Transient, fault.KindOf(res.result("orders").Err))
 		require.Empty(t, res.bookmark("orders", "modified"))
+	})
+	t.Run("a broken batch", func(t *testing.T) {
+		for body, message := range map[string]string{
+			`{"rows":[{"id":1,"f2"]}`:       "toy: orders: page 1: json:",
+			`{"rows":[{"id":1,"id":1},3]}`:  "in place of row 2",
+			`{"rows":{}}`:                   "an object in place of an array",
+			`{"rows":[{"id":1,"f2":"\x"}]}`: "toy: orders: page 1: json:",
+		} {
+			w := newWorld(t, wide(3))
+			tt := w.table("orders", 1)
+			picky(w, tt)
+			w.v.spoil = func(c call, b string) string {
+				if c.get("ids") != "" {
+					return body
+				}
+				return b
+			}
+			res := w.run("")
+			require.ErrorContains(t, res.result("orders").Err, message)
+			require.Equal(t, fault.Contract, fault.KindOf(res.result("orders").Err))
+		}
 	})
 	t.Run("a failing batch names its page", func(t *testing.T) {
 		w := newWorld(t, wide(5))

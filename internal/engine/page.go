@@ -59,7 +59,7 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 	req = paging.First(pager, req)
 	c := &pageChain{}
 	for _, f := range l.feeds {
-		f.counted = peak{} // what was discarded does not count
+		f.counted, f.inside = peak{}, peak{} // what was discarded does not count
 	}
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
@@ -93,7 +93,7 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 		}
 		if l.loose && !l.ignored && !l.endsChain(sp) {
 			l.discard()
-			release(resp)
+			l.release(resp)
 			return errLoose
 		}
 		c.rows += st.rows
@@ -366,6 +366,9 @@ func (l *lane) judge(f *feed, st *pageState, v int64, keyed bool) (emit, keep bo
 	// What is not written is no bookmark.
 	if emit && v <= f.cap && (!own || l.ignored || st.span.openTo || v <= st.span.to) {
 		f.counted.raise(v)
+		if v < st.span.to || l.rd.unit != stream.Instant {
+			f.inside.raise(v)
+		}
 	}
 	f.max = f.counted
 	return emit, true

@@ -54,7 +54,9 @@ type reader struct {
 	begin    time.Time
 	written  int64
 	bytes    int64
+	answered bool // a page has come
 	schemaUp bool // SCHEMA is written
+	tallies  []tally
 	resumed  string
 	pending  map[string]peak // greatest value read, by partition, not yet a bookmark
 	reached  map[string]peak // the bookmarks that this run has written

@@ -459,8 +459,9 @@ type world struct {
 	v   *vendor
 	src *stream.Source
 	Options
-	log bytes.Buffer
-	mu  sync.Mutex
+	log     bytes.Buffer
+	mu      sync.Mutex
+	repeats bool // as outcome.repeats
 }
 
 // newWorld selects all streams; those named in without are only in the table.
@@ -514,6 +515,8 @@ type outcome struct {
 	report *Report
 	out    []byte
 	lines  []message
+	// repeats: rows come twice, so that some lie on both sides of a STATE.
+	repeats bool
 }
 
 type message struct {
@@ -561,7 +564,7 @@ func (w *world) runCtx(ctx context.Context, state string) *outcome {
 		w.v.mu.Unlock()
 	}
 	res := read(w.t, out.Bytes())
-	res.report = rep
+	res.report, res.repeats = rep, w.repeats
 	if len(res.lines) > 0 && (rep.Err == nil || fault.KindOf(rep.Err) != fault.Output) {
 		res.lint(rep.Err != nil || o.HoldState || o.MaxRecords > 0 || !o.Since.IsZero())
 	}
@@ -597,7 +600,8 @@ func (o *outcome) lint(ended bool) {
 	rep, err := singer.Lint(bytes.NewReader(o.out))
 	require.NoError(o.t, err)
 	for _, f := range rep.Findings {
-		if f.Severity == singer.SeverityError && !(ended && strings.Contains(f.Text, "currently_syncing")) {
+		tie := !o.repeats && strings.Contains(f.Text, "stands between two records with the bookmark's value")
+		if tie || f.Severity == singer.SeverityError && !(ended && strings.Contains(f.Text, "currently_syncing")) {
 			require.Fail(o.t, "the output breaks the profile", "%s\n%s", f, o.out[:min(len(o.out), 8000)])
 		}
 	}

@@ -223,9 +223,13 @@ func (k *call) tooLarge(resp *http.Response) error {
 	if resp.ContentLength > 0 {
 		size = " (" + strconv.FormatInt(resp.ContentLength, 10) + " bytes)"
 	}
+	limit := strconv.FormatInt(k.opt.MaxResponse, 10) + " bytes"
+	if k.opt.MaxResponse%(1<<20) == 0 {
+		limit = strconv.FormatInt(k.opt.MaxResponse>>20, 10) + " MiB"
+	}
 	f := k.fault(fault.Contract,
-		fmt.Sprintf("%s %s: the body%s is over the limit of %d bytes", k.method, k.address, size, k.opt.MaxResponse),
-		"raise max_response_mb, or ask for less at a time (date_window_size, page_size)")
+		fmt.Sprintf("%s %s: the body%s is over the limit of %s", k.method, k.address, size, limit),
+		"raise max_response_mb, or ask for less at a time (date_window_size)")
 	f.Status = resp.StatusCode
 	return f
 }

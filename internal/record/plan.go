@@ -154,7 +154,7 @@ type builder struct {
 func Compile(o Options) (*Plan, error) {
 	b := builder{Options: o, Plan: &Plan{}, slotOf: map[string]int32{}}
 	if err := b.compile(); err != nil {
-		return nil, fmt.Errorf("record: %s: %w", o.Stream, err)
+		return nil, err
 	}
 	return b.Plan, nil
 }

@@ -185,8 +185,8 @@ type Parent struct {
 	// Prune drops parents that are known to have no children, without a call.
 	// It gets the raw values of Bind in order, nil where absent.
 	Prune func(values [][]byte) bool
-	// Changed reads the children only of parents that this run emitted;
-	// otherwise all parents are read.
+	// Changed reads the children only of parents that changed since the
+	// children were last read whole; otherwise all parents are read.
 	Changed bool
 }
 
