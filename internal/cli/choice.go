@@ -14,24 +14,24 @@ import (
 
 // tasks returns what is selected: of the given catalog, or of what discovery
 // knows, restricted to what --select matches.
-func (a *app) tasks(src *stream.Source, streams []stream.Stream, explicitOnly bool) ([]engine.Task, error) {
+func (a *app) tasks(src *stream.Source, explicitOnly bool) ([]engine.Task, error) {
 	var c *singer.Catalog
 	var err error
 	given := a.flags.catalogPath()
 	if given == "" {
-		c, err = engine.Catalog(src, streams)
+		c, err = engine.Catalog(src, src.Streams)
 	} else {
-		c, err = a.loadCatalog(given, streams)
+		c, err = a.loadCatalog(given, src.Streams)
 	}
 	if err != nil {
 		return nil, err
 	}
-	tasks := engine.Tasks(c, streams, explicitOnly)
+	tasks := engine.Tasks(c, src.Streams, explicitOnly)
 	if len(a.flags.selected) > 0 {
 		if err := applyPatterns("--select", a.flags.selected, c, src.Name); err != nil {
 			return nil, err
 		}
-		chosen := engine.Tasks(c, streams, explicitOnly)
+		chosen := engine.Tasks(c, src.Streams, explicitOnly)
 		if given != "" {
 			chosen = both(tasks, chosen)
 		}
@@ -40,7 +40,7 @@ func (a *app) tasks(src *stream.Source, streams []stream.Stream, explicitOnly bo
 	if len(tasks) == 0 {
 		return nil, usage("nothing is selected", `set "selected": true in the catalog's metadata, or use --select`)
 	}
-	return tasks, a.checkFullRefresh(streams, tasks)
+	return tasks, a.checkFullRefresh(src.Streams, tasks)
 }
 
 // applyPatterns writes a choice into a catalog. One that matches nothing is an

@@ -41,7 +41,7 @@ func TestJudge(t *testing.T) {
 	refused := engine.Result{Stream: "refused", Err: fault.New(fault.Permission, "x", ""), Skipped: true}
 	absent := engine.Result{Stream: "absent", Err: fault.New(fault.Refused, "x", ""), Skipped: true, Absent: true}
 	late := refused
-	late.Records = 100
+	late.Records, late.Skipped = 100, false // the engine: what was read in part failed
 	chosen := func(r engine.Result) engine.Result {
 		r.Chosen = true
 		return r

@@ -169,11 +169,11 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	streams, err := found(cmd.Context(), src, client, loaded.Stream)
+	src, err = found(cmd.Context(), src, client, loaded.Stream)
 	if err != nil {
 		return err
 	}
-	results, err := engine.Check(cmd.Context(), src, loaded.Stream, client, streams)
+	results, err := engine.Check(cmd.Context(), src, loaded.Stream, client, src.Streams)
 	if err != nil {
 		return err
 	}

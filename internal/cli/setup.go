@@ -137,24 +137,26 @@ func (a *app) connect(src *stream.Source, c *config.Loaded, metrics func(httpx.M
 	})
 }
 
-// found returns the static streams, and those that the source finds at run time.
-func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config) ([]stream.Stream, error) {
+// found returns the source with the streams that it finds at run time beside its
+// static ones.
+func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config) (*stream.Source, error) {
 	if src.Discover == nil {
-		return src.Streams, nil
+		return src, nil
 	}
 	more, err := src.Discover(ctx, f, c)
 	if err != nil {
 		return nil, err
 	}
-	streams := slices.Clone(src.Streams)
+	whole := *src
+	whole.Streams = slices.Clone(src.Streams)
 	for _, s := range more {
-		if i := slices.IndexFunc(streams, func(o stream.Stream) bool { return o.Name == s.Name }); i >= 0 {
-			streams[i] = s
+		if old := whole.Stream(s.Name); old != nil {
+			*old = s
 		} else {
-			streams = append(streams, s)
+			whole.Streams = append(whole.Streams, s)
 		}
 	}
-	return streams, nil
+	return &whole, nil
 }
 
 // maxInput bounds a catalog or a state: far beyond any, and short of memory.

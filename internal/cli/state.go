@@ -13,7 +13,7 @@ import (
 )
 
 // loadState reads the state of an earlier run; none is a first run.
-func (a *app) loadState(src *stream.Source, streams []stream.Stream) (*singer.State, error) {
+func (a *app) loadState(src *stream.Source) (*singer.State, error) {
 	if a.flags.state == "" {
 		return singer.NewState(), nil
 	}
@@ -34,7 +34,7 @@ func (a *app) loadState(src *stream.Source, streams []stream.Stream) (*singer.St
 		a.log.Info("the state is empty: this is a first run", "state", a.flags.state)
 		return st, nil
 	}
-	known := streamNames(streams)
+	known := streamNames(src.Streams)
 	unknown := st.Unknown(func(name string) bool { return slices.Contains(known, name) })
 	switch {
 	case len(unknown) > 0 && len(unknown) == len(st.Streams()):
@@ -46,8 +46,8 @@ func (a *app) loadState(src *stream.Source, streams []stream.Stream) (*singer.St
 	case len(unknown) > 0:
 		a.log.Warn("state: " + src.Name + " has no such streams, their bookmarks are kept as they are: " + list(unknown))
 	}
-	for i := range streams {
-		if s := &streams[i]; s.Cursor != nil {
+	for i := range src.Streams {
+		if s := &src.Streams[i]; s.Cursor != nil {
 			if err := st.Normalize(s.Name, s.Cursor.Field); err != nil {
 				return nil, err
 			}

@@ -39,7 +39,7 @@ func (a *app) tap(cmd *cobra.Command, args []string) error {
 	}
 	src, raw, err := a.choose(words)
 	if a.flags.discover && src != nil && src.Discover == nil {
-		return a.discover(src, src.Streams) // needs neither network nor config
+		return a.discover(src) // needs neither network nor config
 	}
 	if err != nil {
 		return err
@@ -67,8 +67,8 @@ func (a *app) tap(cmd *cobra.Command, args []string) error {
 	return a.sync(ctx, src, loaded, limits)
 }
 
-func (a *app) discover(src *stream.Source, streams []stream.Stream) error {
-	c, err := engine.Catalog(src, streams)
+func (a *app) discover(src *stream.Source) error {
+	c, err := engine.Catalog(src, src.Streams)
 	if err != nil {
 		return err
 	}
@@ -91,19 +91,19 @@ func (a *app) sync(ctx context.Context, src *stream.Source, loaded *config.Loade
 	if err != nil {
 		return err
 	}
-	streams, err := found(ctx, src, client, loaded.Stream)
+	src, err = found(ctx, src, client, loaded.Stream)
 	if err != nil {
 		return err
 	}
 	if a.flags.discover {
-		return a.discover(src, streams)
+		return a.discover(src)
 	}
-	tasks, err := a.tasks(src, streams, !loaded.SelectFieldsByDefault)
+	tasks, err := a.tasks(src, !loaded.SelectFieldsByDefault)
 	if err != nil {
 		return err
 	}
 	watch.alone = len(tasks) == 1
-	state, err := a.loadState(src, streams)
+	state, err := a.loadState(src)
 	if err != nil {
 		return err
 	}

@@ -148,7 +148,7 @@ func (p *watch) End(r engine.Result) {
 		p.log.Info(singer.SyncDuration(r.Stream, r.Took, r.Err == nil).String())
 	}
 	switch {
-	case skipped(r):
+	case r.Skipped:
 		p.log.Warn("skipped: "+r.Err.Error(), "stream", r.Stream)
 	case r.Err != nil && !p.alone && !endsRun(r.Err): // else the last line tells it
 		p.log.Error("failed: "+withHint(r.Err.Error(), hintOf(r.Err)), "stream", r.Stream, "records", r.Records)

@@ -100,8 +100,12 @@ func expand(s string, esc func(string) string, find func(string) (string, bool))
 	var b strings.Builder
 	for {
 		i := strings.IndexByte(s, '{')
-		j := strings.IndexByte(s, '}')
-		if i < 0 || j < i {
+		if i < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		j := i + strings.IndexByte(s[i:], '}')
+		if j < i {
 			b.WriteString(s)
 			return b.String()
 		}
