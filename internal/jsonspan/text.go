@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -107,48 +108,56 @@ const hexDigits = "0123456789abcdef"
 // AppendQuoted appends text as a JSON string and escapes only what must be:
 // quotes, backslashes and control characters. The text must be valid UTF-8.
 func AppendQuoted(dst, text []byte) []byte {
-	dst = append(dst, '"')
-	from, i := 0, 0
-	for {
-		i = nextEscape(text, i)
-		if i >= len(text) {
-			dst = append(dst, text[from:]...)
-			return append(dst, '"')
+	// Most of what is quoted is JSON, where every few bytes need an escape: room
+	// for two bytes each, and for whole words beyond the end, spares the append.
+	n := len(dst)
+	dst = slices.Grow(dst, 2*len(text)+2+8)
+	out := dst[:cap(dst)]
+	out[n] = '"'
+	n++
+	for i := 0; i < len(text); {
+		if i+8 <= len(text) {
+			w := binary.LittleEndian.Uint64(text[i:])
+			binary.LittleEndian.PutUint64(out[n:], w)
+			// As special, but non-ASCII bytes pass.
+			m := ((w - blanks) | ((w ^ quotes) - ones) | ((w ^ slashes) - ones)) &^ w & highs
+			if m == 0 {
+				i, n = i+8, n+8
+				continue
+			}
+			plain := bits.TrailingZeros64(m) >> 3
+			i, n = i+plain, n+plain
 		}
-		dst = append(dst, text[from:i]...)
-		switch c := text[i]; c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
+		switch c := text[i]; {
+		case c == '"' || c == '\\':
+			out[n], out[n+1] = '\\', c
+			n += 2
+		case c < ' ':
+			// Up to six bytes: they may take the room of what follows.
+			head := appendControl(out[:n], c)
+			n = len(head)
+			out = slices.Grow(head, 2*(len(text)-i)+8)
+			out = out[:cap(out)]
 		default:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+			out[n] = c
+			n++
 		}
 		i++
-		from = i
 	}
+	out[n] = '"'
+	return out[:n+1]
 }
 
-// nextEscape returns the index of the first byte from i on that a JSON string
-// cannot hold as it is, len(text) if there is none.
-func nextEscape(text []byte, i int) int {
-	for ; i+8 <= len(text); i += 8 {
-		w := binary.LittleEndian.Uint64(text[i:])
-		// As special, but non-ASCII bytes pass.
-		if m := ((w - blanks) | ((w ^ quotes) - ones) | ((w ^ slashes) - ones)) &^ w & highs; m != 0 {
-			return i + bits.TrailingZeros64(m)>>3
-		}
+func appendControl(dst []byte, c byte) []byte {
+	switch c {
+	case '\n':
+		return append(dst, '\\', 'n')
+	case '\r':
+		return append(dst, '\\', 'r')
+	case '\t':
+		return append(dst, '\\', 't')
 	}
-	for ; i < len(text); i++ {
-		if c := text[i]; c < ' ' || c == '"' || c == '\\' {
-			return i
-		}
-	}
-	return len(text)
+	return append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
 }
 
 // AppendCompact appends a scanned value without the white space between its

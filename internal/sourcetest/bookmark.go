@@ -153,7 +153,8 @@ func bookmarkValue(t *testing.T, s *subject) {
 }
 
 // covered checks every STATE of a run: no bookmark lies beyond what was written
-// before it (or what the run was given), and none goes back.
+// before it (or what the run was given) or beyond the start of the run, and
+// none goes back.
 func (s *subject) covered(t testing.TB, out *output, given json.RawMessage) {
 	t.Helper()
 	before := map[string]map[string]mark{}
@@ -178,7 +179,7 @@ func (s *subject) covered(t testing.TB, out *output, given json.RawMessage) {
 			st := s.table(t, name)
 			most := map[string]mark{}
 			if st.Cursor != nil {
-				most = s.greatest(t, st, written[name], today.AddDate(100, 0, 0))
+				most = s.greatest(t, st, written[name], out.began)
 			}
 			now := s.marks(t, p, st)
 			for part, m := range now {
@@ -700,10 +701,10 @@ func addRemove(t *testing.T, s *subject) {
 	}
 	require.GreaterOrEqual(t, len(list), 2)
 	a, b := list[0], list[1]
-	first := s.sync(t, server, ask{config: wide, choose: only(a)})
+	first := s.sync(t, server, ask{config: wide, only: []*stream.Stream{a}})
 	first.complete(t)
 	require.Equal(t, []string{a.Name}, first.streamNames())
-	second := s.sync(t, server, ask{config: wide, choose: only(b), state: first.final(t), at: today.Add(time.Hour)})
+	second := s.sync(t, server, ask{config: wide, only: []*stream.Stream{b}, state: first.final(t), at: today.Add(time.Hour)})
 	second.complete(t)
 	require.Equal(t, []string{b.Name}, second.streamNames(), "a deselected stream emits nothing")
 	require.Equal(t, keys(s.everyRecord(t, b.Name)), keys(second.records(t, b.Name)), "an added stream starts at the beginning")

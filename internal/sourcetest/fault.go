@@ -52,7 +52,7 @@ func (s *subject) pair(t testing.TB) (target, other *stream.Stream) {
 func (s *subject) trouble(t testing.TB, faults string, a ask, list ...*stream.Stream) *output {
 	t.Helper()
 	server := s.open(t, emulator.Options{Records: small, Seed: 1, Faults: faults})
-	a.choose = only(list...)
+	a.only = list
 	if a.config == nil {
 		a.config = wide
 	}
@@ -226,6 +226,9 @@ func lastingTrouble(t *testing.T, s *subject) {
 			require.NotNil(t, err)
 			require.Contains(t, tc.kinds, err.Kind, "%v", err)
 			s.telling(t, err, err.Kind)
+			if tc.fault == "html" {
+				require.Contains(t, err.Error(), "HTML", "what came in place of JSON is said")
+			}
 			if n := out.attempts(target.Name); n > 0 && tc.attempts > 0 {
 				require.Equal(t, tc.attempts, n)
 			}
@@ -357,7 +360,7 @@ func laterPageFails(t *testing.T, s *subject) {
 		return tripped
 	}
 	first := s.sync(t, server, ask{
-		config: wide, choose: only(target), concurrency: 1,
+		config: wide, only: []*stream.Stream{target}, concurrency: 1,
 		page:    func(p emulator.Page) { state(p.Resource == target.Name && p.Number > 1) },
 		network: func(n http.RoundTripper) http.RoundTripper { return tripping{n, func() bool { return state(false) }} },
 	})
@@ -368,7 +371,7 @@ func laterPageFails(t *testing.T, s *subject) {
 		require.Empty(t, s.marks(t, readState(t, first.final(t)), target), "and moved nothing")
 	}
 	s.covered(t, first, nil)
-	next := s.sync(t, server, ask{config: wide, choose: only(target, other), state: first.final(t), at: today.Add(time.Hour)})
+	next := s.sync(t, server, ask{config: wide, only: []*stream.Stream{target, other}, state: first.final(t), at: today.Add(time.Hour)})
 	next.complete(t)
 	require.Len(t, union(first.records(t, target.Name), next.records(t, target.Name)), len(s.truth(t, server, target.Name)))
 	s.delivered(t, server, next, first, next)

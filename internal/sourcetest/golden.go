@@ -16,6 +16,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 var goldenCases = []conformance{
@@ -31,7 +32,7 @@ func goldenLines(t *testing.T, s *subject) {
 	written := map[string]bool{}
 	for i := range s.all(t) {
 		st := &s.all(t)[i]
-		out := s.sync(t, s.open(t, emulator.Options{Records: 21, Seed: 1}), ask{config: wide, fixed: true, choose: only(st), maxRecords: 3})
+		out := s.sync(t, s.open(t, emulator.Options{Records: 21, Seed: 1}), ask{config: wide, fixed: true, only: []*stream.Stream{st}, maxRecords: 3})
 		out.complete(t)
 		s.golden(t, filepath.Join(dir, st.Name+".singer"), out.text)
 		written[st.Name+".singer"] = true
@@ -92,7 +93,7 @@ func (s *subject) page(t *testing.T, name, file string, body []byte) {
 	require.True(t, json.Valid(body), "%s/%s", name, file)
 	rows := literalRows(t, body, st.Records)
 	out := s.sync(t, s.openSmall(t), ask{
-		config: wide, fixed: true, choose: only(st), maxRecords: int64(len(rows)), concurrency: 1,
+		config: wide, fixed: true, only: []*stream.Stream{st}, maxRecords: int64(len(rows)), concurrency: 1,
 		network: func(http.RoundTripper) http.RoundTripper {
 			return roundTrip(func(r *http.Request) (*http.Response, error) {
 				return &http.Response{

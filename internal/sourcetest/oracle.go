@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -31,6 +32,30 @@ type oracle struct {
 	inject []string // properties that the tap fills in
 
 	known, emitted map[string]*singer.Schema // full and schema by name, made when needed
+
+	mu   sync.Mutex
+	memo map[string]expected // by row: the same rows come in many runs
+}
+
+// remember is expect, worked out once for each row.
+func (o *oracle) remember(row json.RawMessage) (expected, error) {
+	o.mu.Lock()
+	want, ok := o.memo[string(row)]
+	o.mu.Unlock()
+	if ok {
+		return want, nil
+	}
+	want, err := o.expect(row)
+	if err != nil {
+		return want, err
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.memo == nil {
+		o.memo = map[string]expected{}
+	}
+	o.memo[string(row)] = want
+	return want, nil
 }
 
 // index prepares look-ups by name.

@@ -21,7 +21,7 @@ var paceCases = []conformance{
 func pace(t *testing.T, s *subject) {
 	const latency = 200 * time.Millisecond
 	server := s.open(t, emulator.Options{Records: 400, Seed: 1, Limits: "real", Latency: latency})
-	out := s.sync(t, server, ask{choose: automaticOnly})
+	out := s.sync(t, server, ask{keys: true})
 	out.complete(t)
 	require.Zero(t, out.stats.ByStatus["429"], "the vendor had to throttle")
 	for _, l := range s.src.Limits {

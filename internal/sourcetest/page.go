@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
-	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -111,20 +110,6 @@ func (s *subject) findChanging(t testing.TB) []*stream.Stream {
 	return out
 }
 
-// only selects some streams with all their fields.
-func only(list ...*stream.Stream) func(*singer.Catalog) {
-	return func(c *singer.Catalog) {
-		selectFields(c, func(name string) bool {
-			for _, st := range list {
-				if st.Name == name {
-					return true
-				}
-			}
-			return false
-		}, func(string, string) bool { return true })
-	}
-}
-
 // pages gathers the pages of a run as they go out.
 type pages struct {
 	mu   sync.Mutex
@@ -154,7 +139,7 @@ func (s *subject) pageSize(t testing.TB, st *stream.Stream) int {
 	t.Helper()
 	const many = 260
 	var seen pages
-	s.sync(t, s.open(t, emulator.Options{Records: many}), ask{config: wide, page: seen.hook, choose: keysOnly(st)}).complete(t)
+	s.sync(t, s.open(t, emulator.Options{Records: many}), ask{config: wide, page: seen.hook, only: []*stream.Stream{st}, keys: true}).complete(t)
 	if n := seen.size(st.Name); n > 0 && n < many {
 		return n
 	}
@@ -179,9 +164,7 @@ func (s *subject) boundary(t *testing.T, st *stream.Stream, n, count int) {
 	server := s.open(t, emulator.Options{Records: count + 1})
 	exact := s.resize(t, server, st, count)
 	var seen pages
-	out := s.sync(t, server, ask{config: wide, page: seen.hook, choose: func(c *singer.Catalog) {
-		selectFields(c, func(name string) bool { return name == st.Name }, func(string, string) bool { return count == 1 })
-	}})
+	out := s.sync(t, server, ask{config: wide, page: seen.hook, only: []*stream.Stream{st}, keys: count > 1})
 	out.complete(t)
 	got := out.records(t, st.Name)
 	m := out.schema(t, st.Name)
@@ -229,7 +212,7 @@ func (s *subject) resize(t testing.TB, server *emulator.Server, st *stream.Strea
 // bookmark, and is complete.
 func emptyTables(t *testing.T, s *subject) {
 	server := s.open(t, emulator.Options{Records: small, Faults: "norows"})
-	out := s.sync(t, server, ask{choose: only(pointers(s.all(t))...), config: wide})
+	out := s.sync(t, server, ask{only: pointers(s.all(t)), config: wide})
 	out.complete(t)
 	require.Len(t, out.streamNames(), len(s.all(t)))
 	for i := range s.all(t) {
@@ -239,7 +222,7 @@ func emptyTables(t *testing.T, s *subject) {
 	}
 	// Rows that come later are found from that state.
 	server = s.openSmall(t)
-	second := s.sync(t, server, ask{config: wide, choose: only(pointers(s.all(t))...), state: out.final(t), at: today.Add(time.Hour)})
+	second := s.sync(t, server, ask{config: wide, only: pointers(s.all(t)), state: out.final(t), at: today.Add(time.Hour)})
 	second.complete(t)
 	for i := range s.all(t) {
 		st := &s.all(t)[i]

@@ -64,7 +64,7 @@ var windowed = map[string]any{"date_window_size": 500}
 func resumeEverywhere(t *testing.T, s *subject) {
 	server := s.open(t, emulator.Options{Records: 12, Seed: 2})
 	list := s.representatives(t)
-	whole := s.sync(t, server, ask{config: windowed, choose: only(list...)})
+	whole := s.sync(t, server, ask{config: windowed, only: list})
 	whole.complete(t)
 	s.covered(t, whole, nil)
 	tried := map[string]bool{}
@@ -73,7 +73,7 @@ func resumeEverywhere(t *testing.T, s *subject) {
 			continue
 		}
 		tried[string(state.value)] = true
-		next := s.sync(t, server, ask{config: windowed, choose: only(list...), state: state.value})
+		next := s.sync(t, server, ask{config: windowed, only: list, state: state.value})
 		next.complete(t)
 		s.covered(t, next, state.value)
 		s.resumes(t, server, whole, state, next, list)
@@ -129,7 +129,7 @@ func (s *subject) survives(t testing.TB, server *emulator.Server, first *output,
 		state = states[len(states)-1]
 	}
 	s.covered(t, first, nil)
-	next := s.sync(t, server, ask{config: windowed, choose: only(list...), state: state.value})
+	next := s.sync(t, server, ask{config: windowed, only: list, state: state.value})
 	next.complete(t)
 	for _, st := range list {
 		union := keys(next.records(t, st.Name))
@@ -150,14 +150,14 @@ func cancelMidPage(t *testing.T, s *subject) {
 	server := s.open(t, emulator.Options{Records: 12, Seed: 2, Latency: 100 * time.Millisecond})
 	list := s.representatives(t)
 	var total atomic.Int64
-	s.sync(t, server, ask{config: windowed, choose: only(list...), page: func(emulator.Page) { total.Add(1) }}).complete(t)
+	s.sync(t, server, ask{config: windowed, only: list, page: func(emulator.Page) { total.Add(1) }}).complete(t)
 	step := max(total.Load()/8, 1)
 	for k := int64(1); k <= total.Load(); k += step {
 		var signal chan struct{} // made in the run's own bubble
 		var n atomic.Int64
 		var at time.Time
 		out := s.sync(t, server, ask{
-			config: windowed, choose: only(list...), partial: true,
+			config: windowed, only: list, partial: true,
 			signal: func() <-chan struct{} { signal = make(chan struct{}); return signal },
 			page: func(emulator.Page) {
 				if n.Add(1) == k {
@@ -199,7 +199,7 @@ func (c *closing) Write(p []byte) (int, error) {
 func stdoutClosed(t *testing.T, s *subject) {
 	server := s.open(t, emulator.Options{Records: 12, Seed: 2})
 	list := s.representatives(t)
-	whole := s.sync(t, server, ask{config: windowed, choose: only(list...), fixed: true})
+	whole := s.sync(t, server, ask{config: windowed, only: list, fixed: true})
 	size := len(whole.text)
 	step := size/12 + 1
 	for _, n := range []int{0, 1, size - 1} {
@@ -213,7 +213,7 @@ func stdoutClosed(t *testing.T, s *subject) {
 func (s *subject) closeAt(t testing.TB, server *emulator.Server, n int, list []*stream.Stream) {
 	t.Helper()
 	out := s.sync(t, server, ask{
-		config: windowed, choose: only(list...), fixed: true, partial: true,
+		config: windowed, only: list, fixed: true, partial: true,
 		stdout: func(w io.Writer) io.Writer { return &closing{w, n} },
 	})
 	require.ErrorIs(t, out.report.Err, errClosed)
@@ -227,7 +227,7 @@ func (s *subject) closeAt(t testing.TB, server *emulator.Server, n int, list []*
 func timeLimit(t *testing.T, s *subject) {
 	server := s.open(t, emulator.Options{Records: 12, Seed: 2, Latency: 100 * time.Millisecond})
 	list := s.representatives(t)
-	out := s.sync(t, server, ask{config: windowed, choose: only(list...), partial: true, timeout: time.Second})
+	out := s.sync(t, server, ask{config: windowed, only: list, partial: true, timeout: time.Second})
 	require.Equal(t, fault.Quota, fault.KindOf(out.report.Err))
 	require.LessOrEqual(t, out.took, 1100*time.Millisecond)
 	s.survives(t, server, out, list)

@@ -51,7 +51,7 @@ type subject struct {
 	// What is worked out again and again.
 	mu       sync.Mutex
 	streams  []stream.Stream
-	expects  map[string]expected // by stream, schema and row
+	oracles  map[string]*oracle // by stream and schema
 	free     map[string][]*emulator.Server
 	onceReps sync.Once
 	reps     []*stream.Stream // see representatives
@@ -123,10 +123,12 @@ func (s *subject) base(t testing.TB) *output {
 // ask is one run of the tap.
 type ask struct {
 	config map[string]any // laid over the stand-in's own
-	// choose edits the catalog that discovery gave; pick is the patterns of
-	// --select.
+	// only selects these streams with all their fields, by a catalog that has
+	// no others; keys deselects every field that can be. choose edits the
+	// catalog that discovery gave.
+	only   []*stream.Stream
+	keys   bool
 	choose func(*singer.Catalog)
-	pick   []string
 	state  json.RawMessage // nil: a first run
 
 	concurrency int       // 0: the command's default
@@ -157,6 +159,7 @@ type output struct {
 	report *engine.Report
 	log    string
 	took   time.Duration
+	began  time.Time
 	ended  time.Time
 	asked  []emulator.Entry // requests, oldest first
 	stats  emulator.Stats
@@ -193,7 +196,7 @@ func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 		log := slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		out.report, out.text, err = s.run(t.Context(), server, loaded, log, a, &hosts)
 		out.ended = time.Now()
-		out.took = out.ended.Sub(began)
+		out.began, out.took = began, out.ended.Sub(began)
 		// Answers that nobody waits for any more come to their end; a goroutine
 		// that stays fails the bubble.
 		time.Sleep(time.Minute)
@@ -290,25 +293,9 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 		return nil, nil, err
 	}
 	s.found(streams)
-	catalog, err := engine.Catalog(s.src, streams)
+	catalog, err := s.catalog(streams, a)
 	if err != nil {
 		return nil, nil, err
-	}
-	if a.choose != nil {
-		// As a user would: from the file that discovery wrote.
-		if catalog, _, err = singer.LoadCatalog(catalog.AppendJSON(nil)); err != nil {
-			return nil, nil, err
-		}
-		a.choose(catalog)
-	}
-	if len(a.pick) > 0 {
-		patterns, err := singer.ParsePatterns(a.pick)
-		if err != nil {
-			return nil, nil, err
-		}
-		if bad := patterns.Apply(catalog); len(bad) > 0 {
-			return nil, nil, fmt.Errorf("select: %s", bad[0])
-		}
 	}
 	state, err := singer.LoadState(a.state)
 	if err != nil {
@@ -342,6 +329,38 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 		o.Now = func() time.Time { return now }
 	}
 	return engine.Run(ctx, o), kept.Bytes(), nil
+}
+
+// catalog is what the user hands in: the file that discovery wrote, edited; or
+// nothing, and discovery's own choice stands.
+func (s *subject) catalog(streams []stream.Stream, a ask) (*singer.Catalog, error) {
+	if len(a.only) > 0 {
+		streams = slices.DeleteFunc(slices.Clone(streams), func(st stream.Stream) bool {
+			return !slices.ContainsFunc(a.only, func(o *stream.Stream) bool { return o.Name == st.Name })
+		})
+	}
+	c, err := engine.Catalog(s.src, streams)
+	if err != nil || len(a.only) == 0 && !a.keys && a.choose == nil {
+		return c, err
+	}
+	if c, _, err = singer.LoadCatalog(c.AppendJSON(nil)); err != nil {
+		return nil, err
+	}
+	for i := range c.Streams {
+		e := &c.Streams[i]
+		if len(a.only) > 0 {
+			e.Root().Set("selected", literal(true))
+		}
+		for k := range e.Metadata {
+			if m := &e.Metadata[k]; len(m.Breadcrumb) > 0 && (a.keys || len(a.only) > 0) {
+				m.Set("selected", literal(!a.keys))
+			}
+		}
+	}
+	if a.choose != nil {
+		a.choose(c)
+	}
+	return c, nil
 }
 
 // found keeps the streams that discovery gave.

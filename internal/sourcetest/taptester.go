@@ -65,7 +65,7 @@ func tapTesterBookmark(t *testing.T, s *subject) {
 func pagination(t *testing.T, s *subject) {
 	const many = 230
 	var seen pages
-	out := s.sync(t, s.open(t, emulator.Options{Records: many, Seed: 1}), ask{config: wide, choose: automaticOnly, page: seen.hook})
+	out := s.sync(t, s.open(t, emulator.Options{Records: many, Seed: 1}), ask{config: wide, keys: true, page: seen.hook})
 	out.complete(t)
 	paged := 0
 	for _, name := range out.streamNames() {
@@ -126,7 +126,7 @@ func parentChildIndependent(t *testing.T, s *subject) {
 		if st.Needs() == "" {
 			continue
 		}
-		out := s.sync(t, s.openSmall(t), ask{config: wide, choose: only(st), at: today.Add(time.Hour)})
+		out := s.sync(t, s.openSmall(t), ask{config: wide, only: []*stream.Stream{st}, at: today.Add(time.Hour)})
 		out.complete(t)
 		require.Equal(t, []string{st.Name}, out.streamNames())
 		require.NotEmpty(t, out.records(t, st.Name), st.Name)

@@ -38,6 +38,12 @@ func (s *subject) truth(t testing.TB, server *emulator.Server, name string) []js
 // oracle makes the judge of a stream's records, by the SCHEMA that was written.
 func (s *subject) oracle(t testing.TB, st *stream.Stream, emitted json.RawMessage) *oracle {
 	t.Helper()
+	id := st.Name + string(emitted)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if o := s.oracles[id]; o != nil {
+		return o
+	}
 	o := &oracle{s: st, schema: &singer.Schema{}, inject: injected(s.src, st)}
 	require.NoError(t, json.Unmarshal(emitted, o.schema))
 	var err error
@@ -46,6 +52,11 @@ func (s *subject) oracle(t testing.TB, st *stream.Stream, emitted json.RawMessag
 	if s.src.Zone != nil {
 		o.zone = s.src.Zone(stream.NewConfig(map[string]string{}))
 	}
+	o.index()
+	if s.oracles == nil {
+		s.oracles = map[string]*oracle{}
+	}
+	s.oracles[id] = o
 	return o
 }
 
@@ -84,7 +95,8 @@ func (s *subject) rows(t testing.TB, server *emulator.Server, st *stream.Stream,
 	o := s.oracle(t, st, emitted)
 	var out []row
 	for _, raw := range s.truth(t, server, st.Name) {
-		want := s.expect(t, o, emitted, raw)
+		want, err := o.remember(raw)
+		require.NoError(t, err, "%s", raw)
 		r := row{expected: want, raw: raw, key: o.keyOf(st, func(k string) string { return want.values[k] })}
 		if st.Cursor != nil {
 			r.value = o.mark(t, want.values[st.Cursor.Field])
@@ -92,27 +104,6 @@ func (s *subject) rows(t testing.TB, server *emulator.Server, st *stream.Stream,
 		out = append(out, r)
 	}
 	return out
-}
-
-// expect asks the oracle, once for each row: the same rows come in many runs.
-func (s *subject) expect(t testing.TB, o *oracle, emitted, raw json.RawMessage) expected {
-	t.Helper()
-	id := o.s.Name + "\x00" + string(emitted) + "\x00" + string(raw)
-	s.mu.Lock()
-	want, ok := s.expects[id]
-	s.mu.Unlock()
-	if ok {
-		return want
-	}
-	want, err := o.expect(raw)
-	require.NoError(t, err, "%s", raw)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.expects == nil {
-		s.expects = map[string]expected{}
-	}
-	s.expects[id] = want
-	return want
 }
 
 // keyOf joins the key values that the vendor sends, in canonical form.

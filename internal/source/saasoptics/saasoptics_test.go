@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -68,6 +69,7 @@ func TestClassify(t *testing.T) {
 // document that shows it.
 func TestStreams(t *testing.T) {
 	require.Len(t, Source().Streams, 23)
+	require.Equal(t, []stream.Limit{{Kind: stream.Pace, N: 5, Per: time.Second}}, Source().Limits, "what running clients hold themselves to")
 	for _, s := range Source().Streams {
 		require.True(t, s.Selected, s.Name)
 		require.True(t, strings.HasPrefix(s.Doc, "https://"), s.Name)
