@@ -109,7 +109,7 @@ func TestNewFaults(t *testing.T) {
 		{Options{Limits: "some"}, `limits "some": real or off`},
 		{Options{Records: -1}, "records -1"},
 		{Options{Latency: -1}, "latency"},
-		{Options{Faults: "boom"}, `unknown fault "boom", known are 401 403 404 429 429-bare 429-date 500 502 503 cut deep dup empty garbage gzip`},
+		{Options{Faults: "boom"}, `unknown fault "boom", known are 401 403 404 429 429-bare 429-date 500 502 503 cut deep disputed dup empty garbage gzip`},
 		{Options{Faults: "500:x"}, `"x" is neither a count nor a share`},
 		{Options{Faults: "500=-2"}, `"-2" is neither a count nor a share`},
 		{Options{Faults: "500:1.5"}, `"1.5" is no share between 0.0 and 1.0`},

@@ -26,7 +26,7 @@ var knownFaults = map[string]faultKind{
 	"cut": spoils, "truncated": spoils, "garbage": spoils, "deep": spoils, "dup": spoils, "huge": spoils,
 	"next-self": spoils, "next-foreign": spoils,
 	"slow": adorns, "gzip": adorns, "slash": adorns,
-	"moving": alters, "offset-times": alters, "norows": alters,
+	"moving": alters, "offset-times": alters, "disputed": alters, "norows": alters,
 }
 
 // KnownFaults are the names a fault list can hold.
@@ -76,6 +76,8 @@ var knownFaults = map[string]faultKind{
 //
 //	moving        after a page of a window was read, one of its rows changes
 //	offset-times  part of the rows (0.25) have date-times with an offset
+//	disputed      part of the members whose type clients disagree about (0.04)
+//	              have the other one
 //	norows        the stream is empty
 func KnownFaults() []string {
 	var names []string

@@ -30,8 +30,8 @@ type Patch func(dst []byte, c *Cell) []byte
 //
 // The kinds of package rows give each variant one fixed text (see [kinds]); any other
 // is looked up in Patches and may differ from row to row. A kind followed by
-// ~string, ~integer or ~truth (a boolean as text) has the other type in one
-// variant in 24: it is what the vendor's clients disagree about.
+// ~string, ~integer or ~truth (a boolean as text) has the other type in the share
+// Disputed of variants: it is what the vendor's clients disagree about.
 type Spec struct {
 	Name     string // seeds the texts, together with Seed
 	Seed     uint64
@@ -40,6 +40,7 @@ type Spec struct {
 	Patches  map[string]func(args []string) (Patch, error)
 	Counts   map[string]func(variant int) int
 	Without  string // a member of the top level to leave out
+	Disputed float64
 }
 
 // Template renders rows: every variant is a list of prepared texts with a
@@ -221,7 +222,7 @@ func (b *builder) value(m member, at string) error {
 		return fmt.Errorf("unknown kind %q", m.kind)
 	}
 	h := b.hash(at)
-	if other != "" && Mix(h, 24)%24 == 0 {
+	if other != "" && float64(Mix(h, 24)%1000) < 1000*b.spec.Disputed {
 		if generate = kinds[other]; generate == nil {
 			return fmt.Errorf("unknown type %q", other)
 		}

@@ -49,7 +49,8 @@ func testSpec() Spec {
 				return func(dst []byte, _ *Cell) []byte { return append(dst, `,"tail":true`...) }, nil
 			},
 		},
-		Counts: map[string]func(int) int{"lines": func(variant int) int { return variant % 3 }},
+		Disputed: 0.04,
+		Counts:   map[string]func(int) int{"lines": func(variant int) int { return variant % 3 }},
 	}
 }
 

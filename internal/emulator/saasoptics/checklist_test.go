@@ -245,12 +245,16 @@ func TestWireForms(t *testing.T) {
 		require.Equal(t, 999, whole+fraction)
 		require.InDelta(t, 62, whole, 40)
 	})
-	t.Run("nulls, empty strings, odd numbers, other types", func(t *testing.T) {
+	t.Run("disputed types, on request", func(t *testing.T) {
+		other := regexp.MustCompile(`"(default_theme|default_class|sales_rep|customer_type|entity_use_code)":"\d+"`)
+		require.NotRegexp(t, other, strings.Join(a.truth("customers"), "\n"))
+		require.Regexp(t, other, strings.Join(newAPI(t, emulator.Options{Faults: "disputed"}).truth("customers"), "\n"))
+	})
+	t.Run("nulls, empty strings, odd numbers", func(t *testing.T) {
 		text := strings.Join(a.truth("customers"), "\n")
 		require.Regexp(t, `"(do_not_sync|enable_autopay)":null`, text)
 		require.Regexp(t, `"text_field1":""`, text)
 		require.Regexp(t, `"number_field\d":"(n/a|1,234\.50|12,5 %|-|see notes)"`, text)
-		require.Regexp(t, `"(default_theme|default_class|sales_rep|customer_type|entity_use_code)":"\d+"`, text)
 		require.Contains(t, text, `"c_region_tier":`)
 		require.Less(t, strings.Count(text, `"c_region_tier":`), 900, "not in every row")
 		require.Contains(t, text, "株式会社サンプル")

@@ -28,6 +28,7 @@ var changeable = []string{
 func (st *stream) compile(s *service) error {
 	spec := rows.Spec{
 		Name: st.name, Seed: s.env.Seed, Fields: st.fields, Variants: st.variants, Patches: st.patches(s),
+		Disputed: s.env.Share("disputed", st.name, 0.04),
 		Counts: map[string]func(int) int{
 			"lines": invoiceLines,
 			"few":   func(variant int) int { return 1 + variant%2 },
