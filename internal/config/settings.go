@@ -144,8 +144,8 @@ func between(low, high int) func(string) error {
 }
 
 func aPace(text string) error {
-	if f, err := strconv.ParseFloat(text, 64); err != nil || f <= 0 || f > 1000 {
-		return errors.New("a number above 0 and at most 1000")
+	if f, err := strconv.ParseFloat(text, 64); err != nil || f <= 0 || f > 1_000_000 {
+		return errors.New("a number above 0 and at most 1000000")
 	}
 	return nil
 }
