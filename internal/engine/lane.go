@@ -433,10 +433,11 @@ func (l *lane) ask(ctx context.Context, req *stream.Request) (*stream.Response, 
 }
 
 // skew lowers the caps where the vendor's clock is behind ours: rows that change
-// while we read are stamped by that clock, and a bookmark must not pass them.
+// while we read are stamped by that clock, and a bookmark must not pass them. Its
+// Date has whole seconds, so less than a second behind cannot be told.
 func (l *lane) skew(asked time.Time, h http.Header) {
 	server, err := http.ParseTime(h.Get("Date"))
-	if err != nil || !server.Add(2*time.Second).Before(asked) {
+	if err != nil || !server.Add(time.Second).Before(asked) {
 		return
 	}
 	for _, f := range l.feeds {

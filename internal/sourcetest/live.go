@@ -144,7 +144,13 @@ func liveSlowClock(t *testing.T, s *subject) {
 // row that was not yet read changes later; both are stamped before the start of
 // the run. The bookmark must not pass the first one.
 func slowClock(t *testing.T, s *subject) {
-	const behind = 90 * time.Second
+	for _, behind := range []time.Duration{1500 * time.Millisecond, 90 * time.Second} {
+		t.Run(behind.String(), func(t *testing.T) { s.slowClock(t, behind) })
+	}
+}
+
+func (s *subject) slowClock(t *testing.T, behind time.Duration) {
+	t.Helper()
 	for _, st := range s.changing(t) {
 		server := s.open(t, emulator.Options{Records: 2*s.pageSize(t, st) + 5, Seed: 3, Latency: 50 * time.Millisecond})
 		a := ask{config: wide, only: []*stream.Stream{st}, keys: true, concurrency: 1}

@@ -330,7 +330,7 @@ func (s *subject) whole(t testing.TB, st *stream.Stream, m message, got []record
 // oddForms: another seed, and whatever odd forms the stand-in can be told to
 // send, make other records but never invalid or wrong ones.
 func oddForms(t *testing.T, s *subject) {
-	server := s.open(t, emulator.Options{Records: 64, Seed: 7, Faults: "offset-times:0.5,gzip"})
+	server := s.open(t, emulator.Options{Records: 64, Seed: 7, Faults: "offset-times:0.5,disputed:0.2,gzip"})
 	out := s.sync(t, server, ask{config: map[string]any{"date_window_size": 3650}})
 	out.complete(t)
 	for _, name := range out.streamNames() {
