@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tap-backoffice/tap-backoffice/internal/config"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -80,11 +80,11 @@ func (a *app) checkFullRefresh(streams []stream.Stream, tasks []engine.Task) err
 	for _, name := range a.flags.fullRefresh {
 		switch {
 		case !slices.Contains(known, name):
-			hint := "list the streams with: tap-backoffice streams"
-			if near := config.Nearest(name, known); near != "" {
-				hint = "did you mean " + near + "?"
+			help := "list the streams with: tap-backoffice streams"
+			if near := hint.Nearest(name, known); near != "" {
+				help = "did you mean " + near + "?"
 			}
-			return usage(fmt.Sprintf("--full-refresh: no stream is called %q", name), hint)
+			return usage(fmt.Sprintf("--full-refresh: no stream is called %q", name), help)
 		case !slices.ContainsFunc(tasks, func(t engine.Task) bool { return t.Stream.Name == name }):
 			a.log.Warn("--full-refresh: " + name + " is not selected and is not read")
 		}

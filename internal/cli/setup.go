@@ -13,6 +13,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/budget"
 	"github.com/tap-backoffice/tap-backoffice/internal/config"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -36,11 +37,11 @@ func (a *app) named(args []string) (*stream.Source, error) {
 	if len(args) > 0 {
 		name, ok := config.SourceName(a.names(), args[0])
 		if !ok {
-			hint := a.sourcesHint()
-			if near := config.Nearest(args[0], slices.Concat(a.names(), commands)); near != "" {
-				hint = "did you mean " + near + "? " + hint
+			help := a.sourcesHint()
+			if near := hint.Nearest(args[0], slices.Concat(a.names(), commands)); near != "" {
+				help = "did you mean " + near + "? " + help
 			}
-			return nil, usage(fmt.Sprintf("no source or command is called %q", args[0]), hint)
+			return nil, usage(fmt.Sprintf("no source or command is called %q", args[0]), help)
 		}
 		return a.source(name), nil
 	}

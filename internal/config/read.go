@@ -13,6 +13,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 )
 
 const (
@@ -222,11 +224,11 @@ func (r *Raw) Source(known []string) (string, error) {
 	if name, ok := SourceName(known, v.text); ok {
 		return name, nil
 	}
-	hint := ""
-	if n := Nearest(v.text, known); n != "" {
-		hint = "did you mean " + n
+	help := ""
+	if n := hint.Nearest(v.text, known); n != "" {
+		help = "did you mean " + n
 	}
-	return "", configFault([]string{want + v.describe(false)}, hint)
+	return "", configFault([]string{want + v.describe(false)}, help)
 }
 
 // SourceName returns the member of known that text names, in any case and

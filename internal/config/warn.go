@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -33,7 +34,7 @@ func (c *check) warn(src *stream.Source, start time.Time) {
 				continue
 			}
 			w := l.name + ": " + c.shown(key) + " is not a setting and is ignored"
-			if n := Nearest(key, names); n != "" {
+			if n := hint.Nearest(key, names); n != "" {
 				w += ", did you mean " + n + "?"
 			}
 			c.warnings = append(c.warnings, w)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 )
 
 // LoadCatalog reads a catalog, ours or another tap's, as users and runners have
@@ -268,7 +269,7 @@ func (c *Catalog) CheckStreams(known []string) ([]string, error) {
 			continue
 		}
 		text := fmt.Sprintf("no stream is called %q", e.TapStreamID)
-		if near := nearest(e.TapStreamID, known); near != "" {
+		if near := hint.Nearest(e.TapStreamID, known); near != "" {
 			text += fmt.Sprintf(" (nearest: %s)", near)
 		}
 		if e.Selected() {

@@ -303,38 +303,3 @@ func appendStrings(dst []byte, list []string, sep string) []byte {
 	}
 	return append(dst, ']')
 }
-
-// nearest returns the name most like want, or "" when none is close enough to
-// be a slip of the pen.
-func nearest(want string, names []string) string {
-	best, least := "", len(want)/3+2
-	for _, name := range names {
-		if d := distance(strings.ToLower(want), strings.ToLower(name), least); d < least {
-			best, least = name, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of a and b, or bound when it is at least that.
-func distance(a, b string, bound int) int {
-	if len(a)-len(b) >= bound || len(b)-len(a) >= bound {
-		return bound
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return min(row[len(b)], bound)
-}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 )
 
 // Patterns choose streams and properties: "contracts" or "contracts.*" (all of
@@ -159,9 +160,9 @@ func (p pattern) nearest(c *Catalog) string {
 		}
 	}
 	if len(fields) == 0 {
-		return nearest(p.stream, streams)
+		return hint.Nearest(p.stream, streams)
 	}
-	if field := nearest(p.field, fields); field != "" {
+	if field := hint.Nearest(p.field, fields); field != "" {
 		return p.stream + "." + field
 	}
 	return ""

@@ -1,4 +1,6 @@
-package config
+// Package hint owns the guess at what a misspelt name was meant to be. It must
+// know nothing of what the names stand for.
+package hint
 
 import "strings"
 
