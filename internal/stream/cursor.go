@@ -17,8 +17,12 @@ type Cursor struct {
 	Layout string
 	// In says where the bounds are sent.
 	In In
-	// Filter builds the parameters where two names do not do.
+	// Raw: in a JSON body the bounds are literals, not text.
+	Raw bool
+	// Filter builds the parameters where two names do not do. Open tells that
+	// it has no upper bound, so that there is nothing to cut into windows.
 	Filter func(from, to string) []Param
+	Open   bool
 	// Sorted: rows come in ascending order of Field, so that a bookmark may
 	// move after each page.
 	Sorted bool
@@ -40,7 +44,7 @@ func (c *Cursor) Filtered() bool { return c.From != "" || c.Filter != nil }
 
 // Bounded tells whether the vendor applies an upper bound too, so that the
 // range can be cut into windows.
-func (c *Cursor) Bounded() bool { return c.To != "" || c.Filter != nil }
+func (c *Cursor) Bounded() bool { return c.To != "" || c.Filter != nil && !c.Open }
 
 // Bounds returns the parameters for a window; empty bounds are left out.
 func (c *Cursor) Bounds(from, to string) []Param {
@@ -49,10 +53,10 @@ func (c *Cursor) Bounds(from, to string) []Param {
 	}
 	var ps []Param
 	if c.From != "" && from != "" {
-		ps = append(ps, Param{Name: c.From, Value: from, In: c.In})
+		ps = append(ps, Param{Name: c.From, Value: from, In: c.In, Raw: c.Raw})
 	}
 	if c.To != "" && to != "" {
-		ps = append(ps, Param{Name: c.To, Value: to, In: c.In})
+		ps = append(ps, Param{Name: c.To, Value: to, In: c.In, Raw: c.Raw})
 	}
 	return ps
 }

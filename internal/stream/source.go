@@ -96,7 +96,7 @@ type Stream struct {
 
 	Key    []string // key properties
 	Cursor *Cursor  // nil: FULL_TABLE
-	Page   Pager    // nil: Single
+	Page   Pager    // Single{} where one answer holds all
 	// Chunked: no answer may carry all fields; the rest is asked by the ids
 	// of each page and merged by key.
 	Chunked *Chunked
