@@ -33,7 +33,7 @@ type conformance struct {
 // stands beside what it checks.
 func cases() []conformance {
 	return slices.Concat(
-		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, resumeCases, liveCases,
+		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, startCases, resumeCases, liveCases,
 		faultCases, paceCases, goldenCases, sdkCases, tapTesterCases,
 	)
 }
