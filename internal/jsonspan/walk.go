@@ -2,6 +2,7 @@ package jsonspan
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,8 @@ type Paths struct {
 	// Captures are the paths of values of any kind that are wanted as spans.
 	Captures []string
 	// ObjectAsRow takes an object in place of an array of rows as the only row.
+	// Where another rows path leads on from there ("d" and "d.results"), an
+	// object that has that member is looked into instead.
 	ObjectAsRow bool
 }
 
@@ -69,7 +72,7 @@ func CompileShape(p Paths) (*Shape, error) {
 	}
 	if p.ObjectAsRow {
 		for i, path := range p.Rows {
-			if n, _ := s.root.add(path, &nodes); len(n.children) > 0 {
+			if n, _ := s.root.add(path, &nodes); len(n.children) > 0 && !n.leadsOn() {
 				return nil, errors.New("json shape: an object at " + strconv.Quote(p.Rows[i]) +
 					" cannot be both a row and looked into")
 			}
@@ -98,6 +101,11 @@ func (n *node) add(path string, nodes *int) (*node, error) {
 		n = child
 	}
 	return n, nil
+}
+
+// leadsOn tells whether there are rows in a member right below.
+func (n *node) leadsOn() bool {
+	return slices.ContainsFunc(n.children, func(c *node) bool { return c.rows >= 0 })
 }
 
 func (n *node) child(name string) *node {
@@ -200,7 +208,7 @@ func (w *walker) value(b []byte, i int, n *node) (end int, err error) {
 	switch c := b[i]; {
 	case n.rows >= 0 && c == '[':
 		end, err = w.array(b, i, n.rows)
-	case n.rows >= 0 && c == '{' && w.one:
+	case n.rows >= 0 && c == '{' && w.one && !n.envelope(b, i):
 		w.page.rows[n.rows].found = true
 		end, err = w.call(b, i, n.rows)
 	case c == '{' && len(n.children) > 0:
@@ -220,6 +228,21 @@ func (w *walker) value(b []byte, i int, n *node) (end int, err error) {
 		w.page.captures[n.capture] = b[i:end]
 	}
 	return end, err
+}
+
+// envelope tells whether the object at b[i] has a member in which there are
+// rows. One that cannot be read has none: whoever reads it next says so.
+func (n *node) envelope(b []byte, i int) bool {
+	if len(n.children) == 0 {
+		return false
+	}
+	m := NewMembers(b, i)
+	for m.Next() {
+		if slices.ContainsFunc(n.children, func(c *node) bool { return c.rows >= 0 && m.Named(c.name) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // article renders a kind as it stands in a sentence.

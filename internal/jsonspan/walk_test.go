@@ -51,6 +51,9 @@ func TestWalk(t *testing.T) {
 		{"document", jsonspan.Paths{Rows: []string{""}}, ` [ {"a":1} , {} ] `, []string{`0: {"a":1}`, `0: {}`}, "+", nil},
 		{"null document", jsonspan.Paths{Rows: []string{""}}, `null`, nil, "0", nil},
 		{"object as row", jsonspan.Paths{Rows: []string{""}, ObjectAsRow: true}, `{"a":1}`, []string{`0: {"a":1}`}, "+", nil},
+		{"object as row or envelope: row", jsonspan.Paths{Rows: []string{"d", "d.results"}, Captures: []string{"d.__next"}, ObjectAsRow: true}, `{"d":{"a":1}}`, []string{`0: {"a":1}`}, "+-", []string{""}},
+		{"object as row or envelope: envelope", jsonspan.Paths{Rows: []string{"d", "d.results"}, Captures: []string{"d.__next"}, ObjectAsRow: true}, `{"d":{"results":[{"a":1}],"__next":"x"}}`, []string{`1: {"a":1}`}, "-+", []string{`"x"`}},
+		{"object as row or envelope: array", jsonspan.Paths{Rows: []string{"d", "d.results"}, ObjectAsRow: true}, `{"d":[{"a":1},{"a":2}]}`, []string{`0: {"a":1}`, `0: {"a":2}`}, "+-", nil},
 		{"object as inner row", jsonspan.Paths{Rows: []string{"a.b"}, Captures: []string{"a.c"}, ObjectAsRow: true}, `{"a":{"c":1,"b":{"x":2}}}`, []string{`0: {"x":2}`}, "+", []string{"1"}},
 		{
 			"two lists and nested captures",
