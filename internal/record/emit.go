@@ -71,6 +71,9 @@ func (c *Converter) value(dst, b []byte, q *property, s *span) []byte {
 		return c.supplied(dst, b, q, s)
 	case s.row == c.row:
 		raw, info := b[s.start:s.end], s.info
+		if info.Kind() == jsonspan.Object && c.plan.ignoreValue != nil && c.plan.ignoreValue(q.name, raw) {
+			break
+		}
 		if q.form == formInstant && info == jsonspan.String && q.convert == nil && isCanonical(raw[1:len(raw)-1]) {
 			return append(dst, raw...)
 		}

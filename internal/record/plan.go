@@ -53,7 +53,8 @@ type Options struct {
 	// IgnoreFunc is asked for every member that nothing else knows.
 	IgnoreFunc func(name []byte) bool
 	// IgnoreValue is asked for every member that nothing else knows, with its raw
-	// value: Exact's members that only carry __deferred show by that.
+	// value, and for objects of known ones, which it makes null: Exact's members
+	// that only carry __deferred show by that.
 	IgnoreValue func(name, raw []byte) bool
 	// Trim are string properties that lose the blanks at both ends.
 	Trim []string
@@ -383,7 +384,8 @@ func (b *builder) property(sp *singer.Property) (property, error) {
 	p.watched = p.key || p.cursor
 	if p.inject < 0 && p.form != formRescue {
 		p.copies = fits(jsonspan.Null, 0)
-		if p.convert == nil && p.form != formTrimmed {
+		// An object may be one to ignore, so it is looked at.
+		if p.convert == nil && p.form != formTrimmed && !(p.form == formNested && b.IgnoreValue != nil) {
 			p.copies |= p.asis
 		}
 	}
