@@ -53,7 +53,8 @@ type outcome struct {
 	code    int
 	done    int
 	failed  []engine.Result
-	refused []engine.Result // may not be read, or are not there; the user asked for them
+	refused []engine.Result // may not be read, or are not there, or not everywhere; the user asked for them
+	left    []string        // partitions that the user named and that cannot be read
 }
 
 // judge finds the exit code of a run that was not ended early: none failed,
@@ -68,6 +69,9 @@ func judge(streams []engine.Result, zeroOnPartial bool) outcome {
 		switch {
 		case s.Err == nil:
 			o.done++
+			if len(s.Refused) > 0 && s.Chosen && !zeroOnPartial {
+				o.refused = append(o.refused, s)
+			}
 		case !s.Skipped:
 			o.failed = append(o.failed, s)
 			codes[exitCode(s.Err)] = true

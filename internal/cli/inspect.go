@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -33,8 +34,12 @@ func (a *app) streamsCommand() *cobra.Command {
 					fmt.Fprintf(&b, "%s (%s)\n", src.Name, src.Title)
 				}
 				table(&b, "STREAM\tKEY\tMETHOD\tREPLICATION KEY\tDEFAULT", func(row func(...string)) {
-					for i := range src.Streams {
-						s := &src.Streams[i]
+					group := ""
+					for _, s := range grouped(src.Streams) {
+						if s.Group != group {
+							group = s.Group
+							row("\n" + group)
+						}
 						method, key, selected := "FULL_TABLE", "", "no"
 						if s.Cursor != nil {
 							method, key = "INCREMENTAL", s.Cursor.Field
@@ -49,6 +54,21 @@ func (a *app) streamsCommand() *cobra.Command {
 			return a.print(b.Bytes())
 		},
 	}
+}
+
+// grouped puts the streams of a group together, the groups in the order in which
+// they first come.
+func grouped(streams []stream.Stream) []*stream.Stream {
+	first := map[string]int{}
+	out := make([]*stream.Stream, len(streams))
+	for i := range streams {
+		if _, ok := first[streams[i].Group]; !ok {
+			first[streams[i].Group] = i
+		}
+		out[i] = &streams[i]
+	}
+	slices.SortStableFunc(out, func(a, b *stream.Stream) int { return first[a.Group] - first[b.Group] })
+	return out
 }
 
 // oneOrAll returns the source that is named, or all.
@@ -106,6 +126,12 @@ func (a *app) selectCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&a.flags.catalog, "catalog", "", "catalog `FILE` to choose from; stdin without it")
 	return c
+}
+
+// checkable are the streams that are read unless the user chooses otherwise: a
+// source may have hundreds, and each costs a request.
+func checkable(src *stream.Source) []stream.Stream {
+	return slices.DeleteFunc(slices.Clone(src.Streams), func(s stream.Stream) bool { return !s.Selected && s.Name != src.Probe })
 }
 
 func (a *app) conformCommand() *cobra.Command {
@@ -173,7 +199,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	results, err := engine.Check(cmd.Context(), src, loaded.Stream, client, src.Streams)
+	results, err := engine.Check(cmd.Context(), src, loaded.Stream, client, loaded.Start, checkable(src))
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,8 @@ func (a *app) tap(cmd *cobra.Command, args []string) error {
 	}
 	src, raw, err := a.choose(words)
 	if a.flags.discover && src != nil && src.Discover == nil {
-		return a.discover(src) // needs neither network nor config
+		// Needs neither network nor config, but a config may ask for more.
+		return a.discover(src.For(raw.Switches(src)))
 	}
 	if err != nil {
 		return err
@@ -55,6 +56,7 @@ func (a *app) tap(cmd *cobra.Command, args []string) error {
 		}
 		defer unlock()
 	}
+	src = src.For(loaded.Stream)
 	a.heeds.Store(true)
 	if a.flags.timeout > 0 {
 		var stop context.CancelFunc
@@ -152,6 +154,9 @@ func (a *app) report(src *stream.Source, watch *watch, rep *engine.Report, zeroO
 	summary := fmt.Sprintf("%s: %s records of %s in %s, %s", src.Name, thousands(rows), plural(int64(len(rep.Streams)), "stream"),
 		watch.elapsed().Round(time.Millisecond), plural(watch.requests.Load(), "request"))
 	o := judge(rep.Streams, zeroOnPartial)
+	if o.code == exitOK && len(rep.Left) > 0 && !zeroOnPartial {
+		o.code, o.left = exitPartial, rep.Left
+	}
 	switch {
 	case rep.Err == nil && o.code == exitOK:
 		a.log.Info("complete: " + summary)
@@ -197,6 +202,9 @@ func (a *app) tell(source string, o outcome, all int, others, ifRefused string) 
 	if len(o.refused) > 0 {
 		parts = append(parts, fmt.Sprintf("%d may not be read (%s)", len(o.refused), streamsOf(o.refused)))
 		hints = append(hints, ifRefused)
+	}
+	if len(o.left) > 0 {
+		parts = append(parts, "all were read, but not of "+list(o.left))
 	}
 	a.code = o.code
 	a.last(fmt.Sprintf("%s: partial: of %s %s; %s", source, plural(int64(all), "stream"), strings.Join(parts, " and "), others),

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/hint"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 const (
@@ -241,4 +242,18 @@ func SourceName(known []string, text string) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// Switches reads the booleans of a source that are set and well formed, whatever
+// else may be wrong: what a config asks for counts before it is whole.
+func (r *Raw) Switches(src *stream.Source) stream.Config {
+	values := map[string]string{}
+	if r != nil {
+		for _, s := range Settings(src) {
+			if v, ok := r.lookup(s.Key); ok && s.Kind == stream.Boolean && (v.text == "true" || v.text == "false") {
+				values[s.Key] = v.text
+			}
+		}
+	}
+	return stream.NewConfig(values)
 }

@@ -24,6 +24,9 @@ func Schema(src *stream.Source, s *stream.Stream) (*singer.Schema, error) {
 		}
 	}
 	out := own.Clone()
+	if src.Deletes(s) {
+		out.Properties = append(out.Properties, singer.Property{Name: stream.DeletedAt, Schema: &singer.Schema{Type: "string", Format: "date-time", Nullable: true}})
+	}
 	out.Properties = append(out.Properties, singer.Property{Name: record.RescuedData, Schema: &singer.Schema{Type: "string", Nullable: true}})
 	return out, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -23,11 +24,19 @@ type Checked struct {
 // ErrAbsent is the finding for a resource that not every account has.
 var ErrAbsent = errors.New("the account has no such resource")
 
-// Check asks each stream for its first page, the source's probe first: a
-// failure of the connection or of the credentials is returned as the error. A
-// stream that needs another one's rows is left out, and so is one that is cut
-// into partitions beyond its first.
-func Check(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fetcher, streams []stream.Stream) ([]Checked, error) {
+// Check asks each stream for its first page from start on, the source's probe
+// first: a failure of the connection or of the credentials is returned as the
+// error. A stream that needs another one's rows is left out, and so is one that
+// is cut into partitions beyond its first. Of an empty list the vendor is asked
+// whether it is so for lack of rights, where it tells.
+func Check(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fetcher, start time.Time, streams []stream.Stream) ([]Checked, error) {
+	if src.Open != nil {
+		more, err := src.Open(ctx, f, c)
+		if err != nil {
+			return nil, err
+		}
+		c = c.With(more)
+	}
 	order := slices.Clone(streams)
 	slices.SortStableFunc(order, func(a, b stream.Stream) int {
 		switch src.Probe {
@@ -44,7 +53,7 @@ func Check(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 		if s.Needs() != "" || s.Job != nil {
 			continue
 		}
-		rows, err := probe(ctx, src, c, f, s, scopes)
+		rows, err := probe(ctx, src, c, f, start, s, scopes)
 		e := fault.As(err)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
@@ -68,43 +77,79 @@ func Check(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 	return out, nil
 }
 
-func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fetcher, s *stream.Stream, scopes expanded) (int64, error) {
+func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fetcher, start time.Time, s *stream.Stream, scopes expanded) (int64, error) {
 	part := stream.Partition{}
 	if s.Scope != "" {
-		parts, err := scopes.expand(ctx, src, s.Scope, f, c)
-		if err != nil || len(parts) == 0 {
-			return -1, err
+		x, _ := scopes.expand(ctx, src, s.Scope, f, c)
+		if x.err != nil {
+			return -1, x.err
 		}
-		part = parts[0]
+		part = x.parts[0]
 	}
-	l := &lane{rd: &reader{s: s, run: &run{Options: Options{Config: c}}}, slice: slice{part: &part}}
+	l := &lane{rd: &reader{s: s, run: &run{Options: Options{Config: c}}, fields: &fields{names: ownKey(s)}}, slice: slice{part: &part}}
 	if s.Chunked != nil {
 		l.rd.batches = []string{s.Chunked.Always[0]}
 	}
-	resp, err := f.Fetch(ctx, paging.First(s.Page, l.request(span{openFrom: true, openTo: true})))
+	sp := span{openFrom: true, openTo: true}
+	if l.rd.unit = unitOf(src, s); s.Cursor != nil && l.rd.unit != stream.Int && !start.IsZero() {
+		sp.from, sp.openFrom = l.rd.unit.FromTime(start), false
+	}
+	resp, err := f.Fetch(ctx, paging.First(s.Page, l.request(sp)))
 	if errors.Is(err, stream.NoRows) {
-		return 0, nil
+		return 0, l.entitled(ctx, src, f)
 	}
 	if err != nil {
 		return -1, err
 	}
 	defer release(resp)
-	l.rd.captures = paging.Captures(s.Page)
-	l.rd.shape, err = jsonspan.CompileShape(jsonspan.Paths{Rows: []string{s.Records}, Captures: l.rd.captures, ObjectAsRow: s.OneRow})
-	if err != nil {
+	if err := l.rd.compileShape(); err != nil {
 		return -1, err
 	}
-	if err := l.rd.shape.Walk(resp.Body, &l.page, skipRow); err != nil {
+	held := 0
+	count := func(which int, b []byte, i int) (int, error) {
+		held++
+		return skipRow(which, b, i)
+	}
+	if err := l.rd.shape.Walk(resp.Body, &l.page, count); err != nil {
 		return -1, l.shapeFault(err, resp)
 	}
-	if !l.page.Found(0) {
+	if !l.rd.found(&l.page, 0) {
 		return -1, l.shapeFault(&jsonspan.ShapeError{Path: s.Records, Found: "nothing"}, resp)
 	}
 	n, ok := l.total(&l.page)
 	if !ok {
 		n = -1
 	}
+	if held == 0 {
+		return n, l.entitled(ctx, src, f)
+	}
 	return n, nil
+}
+
+// entitled asks whether a list is empty for lack of rights.
+func (l *lane) entitled(ctx context.Context, src *stream.Source, f stream.Fetcher) error {
+	if src.Rights == nil {
+		return nil
+	}
+	req := src.Rights(l.rd.s, l.part)
+	if req == nil {
+		return nil
+	}
+	resp, err := f.Fetch(ctx, req)
+	if err != nil {
+		if e := fault.As(err); e != nil && (e.Whole || e.Kind == fault.Auth) || ctx.Err() != nil {
+			return err
+		}
+		return nil // who may read is not told
+	}
+	defer release(resp)
+	if src.Granted(resp) {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Permission, Source: src.Name, Stream: l.rd.s.Name, Err: errors.New("the list is empty since the user has no right to read it"),
+		Hint: "give the user the right, or deselect the stream",
+	}
 }
 
 // Schemas writes the SCHEMA of every task between two STATE messages, and asks
@@ -127,4 +172,15 @@ func Schemas(o Options) error {
 		}
 	}
 	return o.Out.Final(o.State)
+}
+
+// ownKey are the vendor's members of a stream's key.
+func ownKey(s *stream.Stream) []string {
+	var names []string
+	for _, name := range s.Key {
+		if !strings.HasPrefix(name, "_") {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -58,7 +58,7 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 	if err != nil {
 		return err
 	}
-	if !l.page.Found(0) {
+	if !l.rd.found(&l.page, 0) {
 		return &jsonspan.ShapeError{Path: l.rd.s.Records, Found: "nothing"}
 	}
 	at := make(map[string]int, len(rows))

@@ -43,12 +43,17 @@ func (r *run) emitLane(l *lane) error {
 		}
 	}
 	switch {
-	case rd.over:
+	case rd.over, l.kind != mark && rd.hasFailed(l.part.ID):
 		r.ahead.drop(l)
 		return nil
 	case l.chain != nil && l.chain.skipped: // an earlier window held everything
 		r.ahead.drop(l)
 		return r.endSlice(l)
+	}
+	if l.kind != mark {
+		for _, f := range rd.family() {
+			f.met[l.part.ID] = l.part
+		}
 	}
 	r.ahead.turn(l)
 	for {
@@ -57,6 +62,9 @@ func (r *run) emitLane(l *lane) error {
 			switch {
 			case errors.Is(err, errEnded):
 				return errEnded
+			case err != nil && l.kind != mark && rd.survives(err):
+				rd.fails(l.part, err)
+				return nil
 			case err != nil, l.kind == mark:
 				return r.endStream(rd, err)
 			}
@@ -162,6 +170,9 @@ func (r *run) emitItem(l *lane, it *item) error {
 	if it.unkeyed != nil && rd.selected {
 		r.State.SetMember(rd.s.Name, l.part.ID, withoutKey, []byte(strconv.FormatInt(*it.unkeyed, 10)))
 	}
+	if it.deleted != nil && rd.selected {
+		rd.deletedUpTo(l.part.ID, *it.deleted)
+	}
 	switch {
 	case rd.up != nil: // a child's bookmark moves when every parent was read
 	case it.settled:
@@ -181,11 +192,36 @@ func (r *run) endSlice(l *lane) error {
 	}
 	for _, f := range l.rd.family() {
 		f.followed(l.part.ID)
+		if !f.refreshing() {
+			f.renew(l.part.ID)
+			f.remember(l.part.ID, true)
+		}
 		if err := r.checkpoint(f, l.part.ID, f.pending[l.part.ID]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// deletedUpTo keeps up to where deletions have been written.
+func (rd *reader) deletedUpTo(part string, to peak) {
+	rd.renew(part)
+	if to.ok {
+		rd.keep(part, deletedUntil, to.v, unitOf(rd.run.Source, rd.run.Source.Stream(rd.s.Deletions.Stream)))
+	}
+	if rd.s.Scope == "" {
+		part = ""
+	}
+	rd.run.State.SetMember(rd.s.Name, part, deletedReadAt, quotedTime(rd.run.started))
+}
+
+// renew takes away, once, what the state holds of a partition that is read anew:
+// the new bookmark may be lower, or there may be none.
+func (rd *reader) renew(part string) {
+	if rd.isReset(part) && !rd.cleared[part] {
+		rd.cleared[part] = true
+		rd.run.State.ClearPartition(rd.s.Name, part)
+	}
 }
 
 // followed notes up to which of its parents' values a child has been read.
@@ -258,6 +294,8 @@ func (rd *reader) advance(part string, to peak) {
 	if old, err := rd.bookmark(part); err == nil && old != nil && *old > to.v && !rd.refreshing() {
 		return
 	}
+	rd.renew(part)
+	rd.remember(part, false)
 	p := rd.reached[part]
 	p.raise(to.v)
 	rd.reached[part] = p
@@ -267,6 +305,10 @@ func (rd *reader) advance(part string, to peak) {
 // endStream closes a stream and its riders. Only a failure that concerns the
 // whole run is returned.
 func (r *run) endStream(rd *reader, err error) error {
+	var refused []string
+	if err == nil {
+		err, refused = r.outcome(rd)
+	}
 	for _, f := range rd.family() {
 		f.over, f.err = true, err
 		f.gone.note(0)
@@ -279,6 +321,7 @@ func (r *run) endStream(rd *reader, err error) error {
 		}
 		r.warn(f)
 		res := r.result(f, err)
+		res.Refused = refused
 		if err == nil {
 			if serr := r.announce(f); serr != nil {
 				return serr
@@ -301,14 +344,20 @@ func (r *run) settle(rd *reader) {
 	if rd.s.Parent != nil {
 		// Parents without children to read end no partition.
 		for _, part := range slices.Sorted(maps.Keys(rd.up.pending)) {
+			if rd.hasFailed(part) {
+				continue
+			}
 			for _, f := range rd.family() {
 				f.followed(part)
 			}
 		}
 	}
 	if rd.refreshing() {
-		for _, part := range slices.Sorted(maps.Keys(rd.pending)) {
-			rd.advance(part, rd.pending[part])
+		for _, part := range slices.Sorted(maps.Keys(rd.met)) {
+			if !rd.hasFailed(part) {
+				rd.advance(part, rd.pending[part])
+				rd.remember(part, true)
+			}
 		}
 	}
 }

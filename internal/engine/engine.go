@@ -90,6 +90,9 @@ type Result struct {
 	// Skipped: the account may not read the stream, or does not have it; Err
 	// says why.
 	Skipped bool
+	// Refused are the partitions that could not be read of a stream whose others
+	// could.
+	Refused []string
 	// Absent: skipped since the account has no such resource.
 	Absent bool
 	Chosen bool
@@ -100,6 +103,8 @@ type Report struct {
 	Streams []Result
 	// Err is what ended the whole run early, nil when every stream had its turn.
 	Err error
+	// Left are the partitions that the user named and that cannot be read.
+	Left []string
 }
 
 // errEnded stands for a run that is over; the cause is in the context.
@@ -141,12 +146,18 @@ type run struct {
 	ahead   *ahead
 	reading chan struct{} // slots for lanes that read, each a request at a time
 	scopes  expanded
+	closed  closed
 	report  Report
+
+	deletions deletionLists
 }
 
 func (r *run) do(ctx context.Context) *Report {
 	r.initial = r.State.Clone()
 	err := r.plan()
+	if err == nil {
+		err = r.open(ctx)
+	}
 	if err == nil {
 		// The echo: a target that copies its first STATE must find the old one.
 		err = r.Out.State(r.State)
@@ -161,7 +172,7 @@ func (r *run) do(ctx context.Context) *Report {
 			err = fault.New(fault.Internal, "the run ended without a cause", "this is a defect of tap-backoffice, please report it")
 		}
 	}
-	r.report.Err = err
+	r.report.Err, r.report.Left = err, r.closed.left
 	for _, rd := range r.readers {
 		if rd.begun && !rd.over && rd.selected {
 			r.warn(rd)
@@ -180,6 +191,24 @@ func (r *run) do(ctx context.Context) *Report {
 		}
 	}
 	return &r.report
+}
+
+// open asks what the account says of itself; the plans may depend on it.
+func (r *run) open(ctx context.Context) error {
+	if r.Source.Open == nil {
+		return nil
+	}
+	more, err := r.Source.Open(ctx, r.Fetcher, r.Config)
+	if err != nil {
+		return err
+	}
+	r.Config = r.Config.With(more)
+	for _, rd := range r.readers {
+		if err := rd.prepare(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // sync runs scheduler, lanes and emitter; whichever ends takes the others with

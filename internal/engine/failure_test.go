@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -360,7 +361,7 @@ func TestCheck(t *testing.T) {
 		}
 		return nil
 	}
-	got, err := Check(t.Context(), w.src, w.Config, w.v, w.src.Streams)
+	got, err := Check(t.Context(), w.src, w.Config, w.v, time.Time{}, w.src.Streams)
 	require.NoError(t, err)
 	found := map[string]int64{}
 	for _, c := range got {
@@ -379,10 +380,10 @@ func TestCheck(t *testing.T) {
 	require.Zero(t, w.v.open)
 
 	w.v.before = func(c call) error { return &fault.Error{Kind: fault.Transient, Err: errors.New("down")} }
-	_, err = Check(t.Context(), w.src, w.Config, w.v, w.src.Streams)
+	_, err = Check(t.Context(), w.src, w.Config, w.v, time.Time{}, w.src.Streams)
 	require.EqualError(t, err, "toy: down")
 	w.v.before = nil
 	w.v.spoil = func(call, string) string { return `{"error":1}` }
-	_, err = Check(t.Context(), w.src, w.Config, w.v, w.src.Streams)
+	_, err = Check(t.Context(), w.src, w.Config, w.v, time.Time{}, w.src.Streams)
 	require.Equal(t, fault.Contract, fault.KindOf(err))
 }

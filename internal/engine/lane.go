@@ -1,15 +1,12 @@
 package engine
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -87,6 +84,7 @@ type item struct {
 	upTo    peak
 	covers  span
 	unkeyed *int64 // rows without replication value, as counted
+	deleted *peak  // the list of deletions has been written up to there
 	ignored bool   // as lane.ignored, once a page showed it
 	notes   []note
 }
@@ -136,7 +134,7 @@ func newLane(rd *reader, s slice) *lane {
 	}
 	for _, f := range rd.family() {
 		fd := &feed{rd: f, conv: f.plan.NewConverter(), cap: f.cap(), end: f.end()}
-		fd.low, fd.cut = f.low(s.part.ID)
+		fd.low, fd.cut = f.floor(f.low(s.part.ID))
 		for _, kid := range f.kids {
 			v, ok := kid.since(s.part.ID)
 			fd.kids = append(fd.kids, kidBound{v, !ok})
@@ -180,7 +178,14 @@ func (l *lane) run(ctx context.Context) {
 		err = errEnded
 	case err != nil && !errors.Is(err, errEnded): // else nobody wants the lane any more
 		err = l.rd.wrap("", err)
-		l.rd.gone.note(l.n)
+		if l.rd.survives(err) {
+			l.of.gone.note(l.n)
+			if e := fault.As(err); e.Partition {
+				l.rd.run.closed.add(l.part.ID)
+			}
+		} else {
+			l.rd.gone.note(l.n)
+		}
 	}
 	l.rd.run.ahead.close(l, err)
 }
@@ -201,10 +206,16 @@ func (l *lane) read(ctx context.Context) (err error) {
 	switch {
 	case l.kind == leftover:
 		return l.leftover(ctx)
+	case l.kind == deleted:
+		return l.deletions(ctx)
 	case l.rd.s.Job != nil:
 		return l.job(ctx)
 	}
-	return l.window(ctx, l.span)
+	sp, err := l.begin(ctx)
+	if err != nil {
+		return err
+	}
+	return l.window(ctx, sp)
 }
 
 const (
@@ -308,6 +319,8 @@ func (l *lane) label(sp span) string {
 	switch {
 	case l.kind == leftover:
 		return "rows without " + l.rd.s.Cursor.Field
+	case l.kind == deleted:
+		return "deleted rows"
 	case sp.openFrom && sp.openTo || u == stream.Int:
 		return "everything"
 	}
@@ -342,10 +355,13 @@ func (l *lane) request(sp span) *stream.Request {
 		if !sp.openFrom {
 			from = l.rd.unit.Format(sp.from, c.Layout)
 		}
-		if !sp.openTo {
+		if !sp.openTo && !(c.Unended && l.rd.run.End.IsZero() && sp.to >= l.rd.cap()) {
 			to = l.rd.unit.Format(sp.to, c.Layout)
 		}
-		req.Params = append(req.Params, c.Bounds(from, to)...)
+		req.Params = append(req.Params, c.Bounds(l.rd.run.Config, from, to)...)
+	}
+	if s.Select != "" {
+		req.Params = append(req.Params, stream.Param{Name: s.Select, Value: l.rd.fields.text()})
 	}
 	return req
 }
@@ -425,6 +441,9 @@ func (l *lane) ask(ctx context.Context, req *stream.Request) (*stream.Response, 
 	}
 	asked := r.Now()
 	resp, err := r.Fetcher.Fetch(ctx, req)
+	for l.without(req, err) {
+		resp, err = r.Fetcher.Fetch(ctx, req)
+	}
 	if err == nil && !l.clocked {
 		l.clocked = true
 		l.skew(asked, resp.Header)
@@ -447,6 +466,11 @@ func (l *lane) skew(asked time.Time, h http.Header) {
 	}
 }
 
+// unwanted tells whether an earlier lane of its stream or partition failed.
+func (l *lane) unwanted() bool {
+	return l.rd.gone.before(l.n) || l.of != nil && l.of.gone.before(l.n)
+}
+
 // push hands an item to the emitter.
 func (l *lane) push(it item) { l.rd.run.ahead.push(l, it) }
 
@@ -460,117 +484,6 @@ func (l *lane) flush(it item) {
 		f.block = block{}
 	}
 	l.push(it)
-}
-
-// leftover reads the rows that a date filter cannot return, if there are any:
-// the vendor's count of all rows is compared with that of the rows that have a
-// replication value. If they differ, the orders that may bring such rows to the
-// front are tried before everything is read.
-func (l *lane) leftover(ctx context.Context) error {
-	known := l.rd.known(l.part.ID)
-	if l.rd.refreshing() {
-		known = nil
-	}
-	var without, found int64
-	counted := false
-	p := pass{onlyNull: true, first: func(total, nulls int64, last bool) (bool, error) {
-		if !counted {
-			if without = nulls; !last {
-				var err error
-				if without, err = l.keyless(ctx, total); err != nil {
-					return false, err
-				}
-			}
-			counted = true
-		}
-		return without > 0 && (known == nil || *known != without), nil
-	}}
-	orders := l.rd.s.Cursor.Front
-	for n, reread := 0, 0; n <= len(orders); {
-		req := l.request(l.span)
-		if n < len(orders) {
-			req.Params = append(req.Params, orders[n])
-		}
-		before := int64(0)
-		p.more = func(nulls int64) bool {
-			fresh := nulls > before
-			before, found = nulls, nulls
-			// An order that brings them to the front has nothing behind them.
-			return nulls < without && (fresh || n == len(orders))
-		}
-		err := l.pages(ctx, req, l.span, p)
-		switch {
-		case errors.Is(err, errMoved) && reread < maxRereads:
-			reread++
-			continue
-		case errors.Is(err, errMoved) && !counted:
-			// The table does not stand still for two counts: read it all.
-			counted, without, n, reread = true, math.MaxInt64, len(orders), 0
-			continue
-		case errors.Is(err, errMoved):
-			return l.restless(l.span, err)
-		case err != nil && !errors.Is(err, errGrown):
-			return err
-		}
-		if found >= without || known != nil && *known == without {
-			break
-		}
-		n++
-	}
-	if without == math.MaxInt64 {
-		without = found
-	}
-	l.push(item{settled: true, covers: l.span, unkeyed: &without})
-	return nil
-}
-
-// keyless counts the rows without replication value, given the count of all. A
-// row that comes or goes between two counts would make their difference lie, so
-// all are counted again after the others: errMoved where the table moved.
-func (l *lane) keyless(ctx context.Context, total int64) (int64, error) {
-	with, err := l.count(ctx, span{from: 0, openTo: true})
-	if err != nil {
-		return 0, err
-	}
-	again, err := l.count(ctx, l.span)
-	if err != nil {
-		return 0, err
-	}
-	if again != total {
-		return 0, errMoved
-	}
-	return max(total-with, 0), nil
-}
-
-// count asks how many rows a span holds.
-func (l *lane) count(ctx context.Context, sp span) (int64, error) {
-	req := l.request(sp)
-	resp, err := l.fetch(ctx, req)
-	if errors.Is(err, stream.NoRows) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, err
-	}
-	defer release(resp)
-	var page jsonspan.Page // l.page must keep what the page at hand told
-	if err := l.rd.shape.Walk(resp.Body, &page, skipRow); err != nil {
-		return 0, l.shapeFault(err, resp)
-	}
-	n, ok := l.total(&page)
-	if !ok {
-		return 0, &fault.Error{Kind: fault.Contract, Err: errors.New("the answer does not tell its " + stream.TotalPath(l.rd.s.Page))}
-	}
-	return n, nil
-}
-
-func skipRow(_ int, b []byte, i int) (int, error) { return jsonspan.Value(b, i) }
-
-// total reads the vendor's number of rows in all.
-func (l *lane) total(page *jsonspan.Page) (int64, bool) {
-	raw := l.captured(page, stream.TotalPath(l.rd.s.Page))
-	n, err := strconv.ParseInt(string(bytes.Trim(raw, `"`)), 10, 64)
-	return n, err == nil
 }
 
 func (l *lane) captured(page *jsonspan.Page, path string) []byte {

@@ -43,7 +43,8 @@ type pageChain struct {
 	// bookmark may rely on them.
 	prev, under peak
 	moved       bool
-	stale       int // pages in a row that brought no new key
+	unproven    bool // a link to the next page did not tell that the rows are sorted
+	stale       int  // pages in a row that brought no new key
 }
 
 // maxStale bounds how many pages in a row may bring nothing but rows that were
@@ -84,7 +85,7 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			return pageFault(n, err)
 		}
 		st := pageState{span: sp, pass: p, chain: c}
-		known := c.seen.n
+		known, high := c.seen.n, c.prev
 		if err := l.convert(ctx, resp, &st); err != nil {
 			err = pageFault(n, l.shapeFault(err, resp))
 			l.discard()
@@ -114,7 +115,10 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 		})
 		l.release(resp)
 		if err == nil && next != nil {
-			err = c.progress(visited, requestHash(seed, next), n, st.rows, known)
+			err = c.progress(visited, requestHash(seed, next), n, st.rows, c.seen.n > known || c.prev.ok && (!high.ok || c.prev.v > high.v))
+			if cur := rd.s.Cursor; cur != nil && cur.Proof != nil && !(c.prev.ok && cur.Proof(next.URL, c.prev.v)) {
+				c.unproven = true
+			}
 		}
 		if err != nil {
 			return pageFault(n, err)
@@ -160,13 +164,14 @@ func countsRows(p stream.Pager) bool {
 }
 
 // progress refuses chains of pages that would never end: a request that was
-// made before, or page after page without a new row.
-func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows int, known int64) error {
+// made before, or page after page without a new row, or a higher replication
+// value: a row may change again and again while it is read.
+func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows int, fresh bool) error {
 	if _, again := visited[next]; again {
 		return &fault.Error{Kind: fault.Contract, Err: errors.New("the pages lead in a circle"), Hint: "nothing was lost; report it to the vendor and run again"}
 	}
 	visited[next] = struct{}{}
-	if n == 1 || rows == 0 || c.seen.n > known {
+	if n == 1 || rows == 0 || fresh {
 		c.stale = 0
 		return nil
 	}
@@ -237,7 +242,7 @@ type pageState struct {
 // page. Not ok where it may not move.
 func (l *lane) sorted(c *pageChain) peak {
 	counted := l.feeds[0].counted
-	if l.rd.s.Cursor == nil || !l.rd.s.Cursor.Sorted || c.moved || !c.under.ok || !counted.ok {
+	if l.rd.s.Cursor == nil || !l.rd.s.Cursor.Sorted || c.moved || c.unproven || !c.under.ok || !counted.ok {
 		return peak{}
 	}
 	return peak{min(c.under.v, counted.v), true}
@@ -256,6 +261,7 @@ func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState
 	}
 	body := resp.Body
 	err := l.rd.shape.Walk(body, &l.page, func(which int, b []byte, i int) (int, error) {
+		which = l.rd.feedAt(which)
 		f := l.feeds[which]
 		if which > 0 && f.rd.s.With.On != "" {
 			f.wait = append(f.wait, i) // the carrier's row may come later
@@ -268,7 +274,7 @@ func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState
 	}
 	for which, f := range l.feeds {
 		// Where the carrier has no rows, that of a rider may be left out too.
-		if !l.page.Found(which) && (which == 0 || st.rows > 0 && !f.rd.s.Optional) {
+		if !l.rd.found(&l.page, which) && (which == 0 || st.rows > 0 && !f.rd.s.Optional) {
 			return &jsonspan.ShapeError{Path: f.rd.s.Records, Found: "nothing"}
 		}
 		for _, i := range f.wait {

@@ -39,7 +39,7 @@ func newAhead(ctx context.Context) (a *ahead, stop func() bool) {
 func (a *ahead) room(l *lane) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for !a.ended && !l.dropped && !l.rd.gone.before(l.n) && (l.chain == nil || !l.chain.whole.before(l.at)) {
+	for !a.ended && !l.dropped && !l.unwanted() && (l.chain == nil || !l.chain.whole.before(l.at)) {
 		if a.head == l && len(l.queue) < headItems || a.head != l && a.held < aheadBytes && !l.heavy && !l.rd.large.Load() {
 			return true
 		}

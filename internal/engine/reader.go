@@ -1,13 +1,13 @@
 package engine
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +46,8 @@ type reader struct {
 	large    atomic.Bool // an answer was too large to be read ahead
 	lanes    int         // the scheduler's: lanes started
 	gone     earliest    // the lane that failed, 0 for the end of the stream: later ones ask no more
+	fields   *fields     // of a stream with a Select
+	reset    sync.Map    // partitions whose bookmark means nothing any more
 
 	rows   *parentRows   // of a parent: its rows, as its kids need them
 	closed chan struct{} // closed when the stream is over
@@ -58,8 +60,11 @@ type reader struct {
 	schemaUp bool // SCHEMA is written
 	tallies  []tally
 	resumed  string
-	pending  map[string]peak // greatest value read, by partition, not yet a bookmark
-	reached  map[string]peak // the bookmarks that this run has written
+	pending  map[string]peak              // greatest value read, by partition, not yet a bookmark
+	reached  map[string]peak              // the bookmarks that this run has written
+	met      map[string]*stream.Partition // those whose turn has come
+	failed   []partFailure
+	cleared  map[string]bool // partitions whose old bookmark was taken away
 	over     bool
 	err      error
 	ignored  bool // told that the vendor ignores the filter
@@ -68,7 +73,7 @@ type reader struct {
 func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 	rd := &reader{
 		run: r, s: s, task: t, selected: t != nil, closed: make(chan struct{}),
-		pending: map[string]peak{}, reached: map[string]peak{},
+		pending: map[string]peak{}, reached: map[string]peak{}, met: map[string]*stream.Partition{}, cleared: map[string]bool{},
 	}
 	if t == nil {
 		full, err := Schema(r.Source, s)
@@ -79,14 +84,10 @@ func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 	}
 	if s.Cursor != nil {
 		p := rd.task.Schema.Property(s.Cursor.Field)
-		switch {
-		case p == nil:
+		if p == nil {
 			return nil, &fault.Error{Kind: fault.Config, Stream: s.Name, Err: errors.New("the catalog lacks the replication key " + s.Cursor.Field), Hint: "run --discover again and use its catalog"}
-		case p.Type == "integer":
-			rd.unit = stream.Int
-		case p.Format == "date":
-			rd.unit = stream.Day
 		}
+		rd.unit = unit(p)
 	}
 	if s.Scope != "" {
 		rd.inject = append(rd.inject, r.Source.Scopes[s.Scope].Inject...)
@@ -103,6 +104,17 @@ func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 		rd.need(s.With.On)
 	}
 	return rd, nil
+}
+
+// unit is what a replication key of that schema counts.
+func unit(p *singer.Schema) stream.Unit {
+	switch {
+	case p.Type == "integer":
+		return stream.Int
+	case p.Format == "date":
+		return stream.Day
+	}
+	return stream.Instant
 }
 
 func upBinds(s *stream.Stream) []stream.Bind {
@@ -168,7 +180,7 @@ func (rd *reader) prepare() error {
 	plan, err := record.Compile(record.Options{
 		Stream: s.Name, Schema: rd.task.Schema, Selected: rd.keeps,
 		Key: s.Key, Cursor: cursor, Lift: s.Lift, Ignore: s.Ignore, Trim: s.Trim,
-		Inject: rd.inject, Convert: conversions(s), Zone: zone, Capture: rd.capture,
+		Inject: rd.inject, Convert: rd.conversions(), Zone: zone, Capture: rd.capture, IgnoreValue: rd.run.Source.Ignore,
 	})
 	if err != nil {
 		return &fault.Error{Kind: fault.Config, Source: rd.run.Source.Name, Stream: s.Name, Err: err, Hint: "run --discover again and use its catalog"}
@@ -180,15 +192,42 @@ func (rd *reader) prepare() error {
 	if s.Chunked != nil {
 		rd.batches = rd.fieldBatches()
 	}
+	if s.Select != "" {
+		rd.fields = rd.selection()
+	}
+	return rd.compileShape()
+}
+
+// compileShape prepares where the rows are looked for: this stream's, those of
+// its riders, and last the other place of this stream's.
+func (rd *reader) compileShape() (err error) {
+	s := rd.s
+	if s.With != nil {
+		return nil
+	}
 	paths := []string{s.Records}
 	for _, rider := range rd.riders {
 		paths = append(paths, rider.s.Records)
 	}
-	if s.With == nil {
-		rd.captures = paging.Captures(s.Page)
-		rd.shape, err = jsonspan.CompileShape(jsonspan.Paths{Rows: paths, Captures: rd.captures, ObjectAsRow: s.OneRow})
+	if s.Bare != "" {
+		paths = append(paths, s.Bare)
 	}
+	rd.captures = paging.Captures(s.Page)
+	rd.shape, err = jsonspan.CompileShape(jsonspan.Paths{Rows: paths, Captures: rd.captures, ObjectAsRow: s.OneRow})
 	return err
+}
+
+// feedAt tells whose rows lie at a path of the shape.
+func (rd *reader) feedAt(path int) int {
+	if path > len(rd.riders) {
+		return 0
+	}
+	return path
+}
+
+// found tells whether a feed's rows were there.
+func (rd *reader) found(p *jsonspan.Page, feed int) bool {
+	return p.Found(feed) || feed == 0 && rd.s.Bare != "" && p.Found(len(rd.riders)+1)
 }
 
 // incremental tells whether a bookmark is kept.
@@ -201,10 +240,18 @@ func (rd *reader) low(part string) (v int64, ok bool) {
 		return 0, false
 	}
 	mark, err := rd.bookmark(part)
-	if err != nil || rd.refreshing() {
+	if err != nil || rd.refreshing() || rd.unit == stream.Int && !rd.run.Since.IsZero() {
 		mark = nil
 	}
 	return rd.from(mark)
+}
+
+// floor is the least value that a row at or after v may show.
+func (rd *reader) floor(v int64, ok bool) (int64, bool) {
+	if !ok || rd.unit != stream.Instant || rd.s.Cursor.Floor == nil {
+		return v, ok
+	}
+	return rd.unit.FromTime(rd.s.Cursor.Floor(rd.run.Config, rd.unit.Time(v))), true
 }
 
 // from returns where a read goes on after a mark, nil for none.
@@ -259,6 +306,9 @@ func futureTolerance(u stream.Unit) time.Duration {
 
 // bookmark returns the bookmark that the run began with, nil for none.
 func (rd *reader) bookmark(part string) (*int64, error) {
+	if rd.isReset(part) {
+		return nil, nil
+	}
 	return rd.stored(part, rd.s.Cursor.Field, rd.unit)
 }
 
@@ -386,34 +436,6 @@ func shorten(s string) string {
 	return fmt.Sprintf("%q", s)
 }
 
-// partitions lists the parts of the stream; one without a name where it has no
-// scope.
-func (rd *reader) partitions(ctx context.Context) ([]stream.Partition, error) {
-	if rd.s.Scope == "" {
-		return []stream.Partition{{}}, nil
-	}
-	r := rd.run
-	return r.scopes.expand(ctx, r.Source, rd.s.Scope, r.Fetcher, r.Config)
-}
-
-// expanded holds the partitions of scopes. A list that failed is not asked for
-// again: some vendors punish refused requests that repeat.
-type expanded map[string]expansion
-
-type expansion struct {
-	parts []stream.Partition
-	err   error
-}
-
-func (e expanded) expand(ctx context.Context, src *stream.Source, scope string, f stream.Fetcher, c stream.Config) ([]stream.Partition, error) {
-	x, ok := e[scope]
-	if !ok {
-		x.parts, x.err = src.Scopes[scope].Expand(ctx, f, c)
-		e[scope] = x
-	}
-	return x.parts, x.err
-}
-
 // span returns what a read of this stream and of those that ride on it has to
 // cover: the lowest of their bounds.
 func (rd *reader) span(part string) span {
@@ -473,9 +495,19 @@ func (p *parentRows) add(part string, row parentRow) {
 	p.byPart[part] = append(rows, row)
 }
 
-func conversions(s *stream.Stream) map[string]record.Convert {
-	out := make(map[string]record.Convert, len(s.Convert))
-	for name, f := range s.Convert {
+// conversions are the source's own, by property.
+func (rd *reader) conversions() map[string]record.Convert {
+	out := make(map[string]record.Convert, len(rd.s.Convert))
+	if instant := rd.run.Source.Instant; instant != nil {
+		for _, p := range rd.task.Schema.Properties {
+			if p.Schema.Format == "date-time" {
+				if f := instant(rd.run.Config, p.Name); f != nil {
+					out[p.Name] = f
+				}
+			}
+		}
+	}
+	for name, f := range rd.s.Convert {
 		out[name] = f
 	}
 	return out

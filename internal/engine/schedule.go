@@ -16,6 +16,7 @@ import (
 // slice is what one lane reads: a window of a partition, for one parent row.
 type slice struct {
 	part   *stream.Partition
+	of     *partRun
 	parent []string // raw values of the parent's Bind, nil without a parent
 	span   span
 	kind   sliceKind
@@ -32,8 +33,14 @@ type sliceKind int
 const (
 	window   sliceKind = iota
 	leftover           // the rows that a date filter cannot return
+	deleted            // what was deleted from the stream
 	mark               // reads nothing, ends the stream
 )
+
+// partRun is one partition of one stream in this run.
+type partRun struct {
+	gone earliest // the lane that failed: what is left of the partition is not read
+}
 
 // chain is what the windows of one partition and parent share: once one of them
 // finds that the vendor ignores the filter, it reads everything and the later
@@ -68,8 +75,12 @@ func (r *run) schedule(ctx context.Context, g *sync.WaitGroup, lanes chan<- *lan
 	defer close(lanes)
 	start := func(rd *reader, s slice, err error) error {
 		rd.lanes++
-		if s.kind != mark && rd.gone.before(rd.lanes) {
+		switch {
+		case s.kind == mark:
+		case rd.gone.before(rd.lanes):
 			return errGone
+		case s.of.gone.before(rd.lanes):
+			return nil
 		}
 		l := newLane(rd, s)
 		l.n = rd.lanes
@@ -138,8 +149,17 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 	if err != nil {
 		return rd.wrap("list "+rd.s.Scope, err)
 	}
+	all := len(parts)
+	if parts = slices.DeleteFunc(slices.Clone(parts), func(p stream.Partition) bool { return rd.run.closed.has(p.ID) }); len(parts) == 0 && all > 0 {
+		return rd.wrap("", &fault.Error{
+			Kind: fault.Permission, Err: errors.New("no " + rd.run.Source.Scopes[rd.s.Scope].Called() + " can be read any more"),
+			Hint: "see the refusals before this one",
+		})
+	}
 	for i := range parts {
 		part := &parts[i]
+		rd.compareEpochs(part)
+		of := &partRun{}
 		spans := []span{{openFrom: true, openTo: true}}
 		if rd.incremental() {
 			sp := rd.span(part.ID)
@@ -179,13 +199,18 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 				c.to = spans[len(spans)-1].to
 			}
 			for at, sp := range spans {
-				if err := next(slice{part: part, parent: parent, span: sp, chain: c, at: at}); err != nil {
+				if err := next(slice{part: part, of: of, parent: parent, span: sp, chain: c, at: at}); err != nil {
 					return err
 				}
 			}
 		}
 		if rd.leftovers(part.ID, spans) {
-			if err := next(slice{part: part, span: span{openFrom: true, openTo: true}, kind: leftover}); err != nil {
+			if err := next(slice{part: part, of: of, span: span{openFrom: true, openTo: true}, kind: leftover}); err != nil {
+				return err
+			}
+		}
+		if rd.deletes() {
+			if err := next(slice{part: part, of: of, span: span{openFrom: true, openTo: true}, kind: deleted}); err != nil {
 				return err
 			}
 		}

@@ -51,7 +51,10 @@ type Error struct {
 	// Whole marks a failure that ends the run, not only its stream: the quota
 	// of the account, refused credentials.
 	Whole bool
-	Err   error // the cause, already redacted
+	// Partition marks a failure that concerns everything of one partition: a
+	// division to which the user has no access.
+	Partition bool
+	Err       error // the cause, already redacted
 }
 
 // Error renders one line: source: stream: op: cause. The hint is not part of

@@ -183,10 +183,10 @@ var habits = []habit{
 	},
 	{
 		name: "dot and blank imports",
-		why:  "a reader sees where a name comes from, and nothing happens by importing (embed excepted)",
+		why:  "a reader sees where a name comes from, and nothing happens by importing (embedded files and zones excepted)",
 		find: func(f *file, report func(ast.Node)) {
 			for _, s := range f.ast.Imports {
-				if s.Name != nil && (s.Name.Name == "." || s.Name.Name == "_" && s.Path.Value != `"embed"`) {
+				if s.Name != nil && (s.Name.Name == "." || s.Name.Name == "_" && s.Path.Value != `"embed"` && s.Path.Value != `"time/tzdata"`) {
 					report(s)
 				}
 			}

@@ -19,6 +19,15 @@ import (
 // Origin is no hook: every source has one.
 var agreed = map[string]map[string]int{
 	"saasoptics": {"Classify": 1, "Settings.Check": 2},
+	// Open: the account tells its division and its clock. Instant, Filter,
+	// Floor: times are readings of that clock, two kinds of cursor are filtered
+	// in OData. Proof, Begin: row versions. Ignore: __deferred shows by its value.
+	// Rights, Granted: lists are empty where rights lack.
+	"exact_online": {
+		"Classify": 1, "Settings.Check": 2, "Open": 1, "Scopes.Expand": 1, "Instant": 1, "Ignore": 1, "Rights": 1, "Granted": 1,
+		"Streams.Cursor.Filter": 2, "Streams.Cursor.Floor": 1, "Streams.Cursor.Proof": 1,
+		"Streams.Cursor.Begin.Ask": 1, "Streams.Cursor.Begin.Read": 1,
+	},
 }
 
 func TestHooks(t *testing.T) {
@@ -106,7 +115,7 @@ func TestHooksAreFound(t *testing.T) {
 		Settings: []stream.Setting{{Check: func(string) error { return nil }}, {Check: func(string) error { return nil }}},
 		Streams: []stream.Stream{
 			{Convert: map[string]func(dst, raw []byte) ([]byte, bool){"a": convert, "b": convert}},
-			{Convert: map[string]func(dst, raw []byte) ([]byte, bool){"c": convert}, Cursor: &stream.Cursor{Filter: func(_, _ string) []stream.Param { return nil }}},
+			{Convert: map[string]func(dst, raw []byte) ([]byte, bool){"c": convert}, Cursor: &stream.Cursor{Filter: func(_ stream.Config, _, _ string) []stream.Param { return nil }}},
 		},
 	})
 	want := map[string]int{"Classify": 1, "Settings.Check": 2, "Streams.Convert": 1, "Streams.Cursor.Filter": 1}

@@ -97,7 +97,7 @@ func streamConnections(t *testing.T, s *subject) {
 		defer client.Close()
 		ctx, stop := context.WithCancel(t.Context())
 		defer stop()
-		found, err = engine.Check(ctx, s.src, loaded.Stream, client, s.all(t))
+		found, err = engine.Check(ctx, s.src, loaded.Stream, client, loaded.Start, s.all(t))
 		time.Sleep(time.Minute)
 	})
 	require.NoError(t, err)

@@ -1,6 +1,11 @@
 package stream
 
-import "time"
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"time"
+)
 
 // Auth says how requests prove who asks. Values are config keys, never the
 // credentials themselves.
@@ -20,8 +25,108 @@ type BasicAuth struct {
 	BodyKey        string // config key of its value
 }
 
+// OAuth is the authorization code grant of OAuth 2.0 with refresh tokens. A
+// person signs in once (tap-backoffice auth); from then on the refresh token
+// gets access tokens.
+type OAuth struct {
+	// Origin returns the base address of Token and Authorize where that is
+	// another one than the source's, with or without a path. nil: the source's
+	// own, or api_url.
+	Origin func(Config) string
+	// Token and Authorize are paths below it, a slash first: the token endpoint
+	// and the page on which a person signs in.
+	Token, Authorize string
+
+	// Config keys. RefreshToken may be missing in a config when the token store
+	// has an entry, so its setting is not Required. RedirectURI may be "".
+	ClientID, ClientSecret, RefreshToken, RedirectURI string
+
+	// Prefix goes before the token in the header Authorization: "Bearer ".
+	Prefix string
+	// Rotates: every answer brings a new refresh token and burns the old one.
+	Rotates bool
+
+	// MinAge is the age before which the vendor refuses to replace an access
+	// token; 0: at any time.
+	MinAge time.Duration
+	// Early is how long before its end an access token is replaced.
+	Early time.Duration
+	// Lifetime is that of an access token whose answer does not tell; 0: it is
+	// used until it is refused.
+	Lifetime time.Duration
+	// MaxRenewals in any RenewalPeriod are all that the vendor grants; 0: as
+	// many as are needed.
+	MaxRenewals   int
+	RenewalPeriod time.Duration
+
+	// TokenParams go with every token request, AuthorizeParams with the
+	// address of the sign-in page (scope, access_type).
+	TokenParams, AuthorizeParams []Param
+	// Keep names text members of the token answer that are stored beside the
+	// tokens.
+	Keep []string
+	// Judge judges an answer of the token endpoint before the default rules of
+	// RFC 6749 do: nil leaves it to them, TooEarly keeps the token at hand, a
+	// *fault.Error of kind Transient is tried again, any other ends the run.
+	Judge func(*Response) error
+}
+
+// TooEarly is what OAuth.Judge says of a vendor that will not yet replace the
+// access token.
+var TooEarly = errors.New("the access token is too young to be replaced")
+
 func (HeaderAuth) auth() {}
 func (BasicAuth) auth()  {}
+func (OAuth) auth()      {}
+
+// Addresses returns the whole addresses of the token endpoint and of the
+// sign-in page; apiURL replaces the source's origin.
+func (o OAuth) Addresses(s *Source, c Config, apiURL string) (token, authorize string) {
+	base := apiURL
+	switch {
+	case o.Origin != nil:
+		base = o.Origin(c)
+	case base == "":
+		base = s.Origin(c)
+	}
+	base = strings.TrimRight(base, "/")
+	return base + o.Token, base + o.Authorize
+}
+
+// Endpoint returns s as its token endpoint is asked: nothing but where it is,
+// and every answer is taken as it comes, for there a refusal is an answer too.
+// The path to ask is Token without its slash, below api.
+func (o OAuth) Endpoint(s *Source, c Config, apiURL string) (endpoint *Source, api string) {
+	e := &Source{
+		Name: s.Name, Title: s.Title, Doc: s.Doc, Settings: s.Settings, Timeout: s.Timeout,
+		Origin: s.Origin, Base: "/",
+		Classify: func(*Response) error { return Accept },
+	}
+	if o.Origin == nil {
+		return e, apiURL
+	}
+	e.Origin = func(c Config) string {
+		host, _ := splitPath(o.Origin(c))
+		return host
+	}
+	_, e.Base = splitPath(o.Origin(c))
+	return e, ""
+}
+
+// splitPath parts an address into scheme with host, and its path with slashes
+// at both ends.
+func splitPath(address string) (host, path string) {
+	u, err := url.Parse(address)
+	if err != nil || u.Host == "" {
+		return address, "/" // whoever asks there tells what is wrong with it
+	}
+	path = strings.Trim(u.EscapedPath(), "/")
+	if path != "" {
+		path += "/"
+	}
+	u.Path, u.RawPath = "", ""
+	return u.String(), "/" + path
+}
 
 // Limit is one budget. Vendors differ in what they count, hence the kinds.
 type Limit struct {

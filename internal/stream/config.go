@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,18 @@ type Config struct{ values map[string]string }
 
 // NewConfig wraps checked values in their text form; lists are comma-separated.
 func NewConfig(values map[string]string) Config { return Config{values} }
+
+// With returns a Config that has these values too.
+func (c Config) With(more []Param) Config {
+	out := Config{maps.Clone(c.values)}
+	if out.values == nil {
+		out.values = map[string]string{}
+	}
+	for _, p := range more {
+		out.values[p.Name] = p.Value
+	}
+	return out
+}
 
 // Text returns a value, "" when it is not set.
 func (c Config) Text(key string) string { return c.values[key] }

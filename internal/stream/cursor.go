@@ -21,11 +21,29 @@ type Cursor struct {
 	Raw bool
 	// Filter builds the parameters where two names do not do. Open tells that
 	// it has no upper bound, so that there is nothing to cut into windows.
-	Filter func(from, to string) []Param
+	Filter func(c Config, from, to string) []Param
 	Open   bool
+	// Floor returns the least instant that a row which changed at t or later may
+	// show: some vendors' clocks show one hour twice. nil stands for t itself.
+	Floor func(c Config, t time.Time) time.Time
+	// Unended: without an end_date the last window has no upper bound. Rows that
+	// change while it is read come with the next run too.
+	Unended bool
 	// Sorted: rows come in ascending order of Field, so that a bookmark may
-	// move after each page.
+	// move after each page. Where that is only likely, Proof tells by the link
+	// to the next page whether it holds what comes after the value last.
 	Sorted bool
+	Proof  func(next string, last int64) bool
+	// Begin finds where to start when only a date is known, for a Field that
+	// counts something else; nil reads from the beginning.
+	Begin *Begin
+	// Epochs name members of the state, each beginning with "_", under which
+	// the partition's value of the same name is kept with the bookmark. Once it
+	// differs, the bookmark means nothing any more and all is read anew.
+	Epochs []string
+	// Kept is for how long the vendor lists a row; 0 for ever. A bookmark that
+	// was set longer ago has a gap behind it, which is warned of.
+	Kept time.Duration
 	// MaxRows is the size beyond which a window is cut in two before it is
 	// read, as far as the pager knows a total. 0 means never.
 	MaxRows int
@@ -39,6 +57,15 @@ type Cursor struct {
 	Front []Param
 }
 
+// Begin is a call that turns a date into a value of the cursor.
+type Begin struct {
+	// Ask builds the request for the first row from t on, within a partition.
+	Ask func(c Config, part *Partition, t time.Time) *Request
+	// Read returns the value from which on to read; ok is false where the
+	// answer does not tell.
+	Read func(*Response) (from int64, ok bool)
+}
+
 // Filtered tells whether the vendor applies the lower bound.
 func (c *Cursor) Filtered() bool { return c.From != "" || c.Filter != nil }
 
@@ -47,9 +74,9 @@ func (c *Cursor) Filtered() bool { return c.From != "" || c.Filter != nil }
 func (c *Cursor) Bounded() bool { return c.To != "" || c.Filter != nil && !c.Open }
 
 // Bounds returns the parameters for a window; empty bounds are left out.
-func (c *Cursor) Bounds(from, to string) []Param {
+func (c *Cursor) Bounds(conf Config, from, to string) []Param {
 	if c.Filter != nil {
-		return c.Filter(from, to)
+		return c.Filter(conf, from, to)
 	}
 	var ps []Param
 	if c.From != "" && from != "" {

@@ -8,7 +8,7 @@ import (
 )
 
 func TestBounds(t *testing.T) {
-	filter := func(from, to string) []Param { return []Param{{Name: "filter", Value: from + ".." + to}} }
+	filter := func(_ Config, from, to string) []Param { return []Param{{Name: "filter", Value: from + ".." + to}} }
 	for name, c := range map[string]struct {
 		cursor            Cursor
 		want              []Param
@@ -22,7 +22,7 @@ func TestBounds(t *testing.T) {
 		"open filter": {Cursor{Filter: filter, Open: true}, []Param{{Name: "filter", Value: "1..2"}}, true, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			require.Equal(t, c.want, c.cursor.Bounds("1", "2"))
+			require.Equal(t, c.want, c.cursor.Bounds(Config{}, "1", "2"))
 			require.Equal(t, c.filtered, c.cursor.Filtered())
 			require.Equal(t, c.bounded, c.cursor.Bounded())
 		})

@@ -12,6 +12,7 @@ const (
 	InQuery
 	InBody
 	InHeader
+	InForm // the body is application/x-www-form-urlencoded, as token endpoints want it
 )
 
 // Param is one named parameter, placeholder or member.
@@ -49,6 +50,24 @@ type Response struct {
 	Release func()
 }
 
+// UnknownField is the refusal of a request that asks for a field which the
+// vendor does not know.
+type UnknownField struct {
+	Names []string // what the vendor quotes: the field among them
+	Err   error    // the refusal as it is told, once it has been redacted
+}
+
+// Error tells the refusal.
+func (e *UnknownField) Error() string {
+	if e.Err == nil {
+		return "the vendor does not know a field that was asked for"
+	}
+	return e.Err.Error()
+}
+
+// Unwrap returns the refusal.
+func (e *UnknownField) Unwrap() error { return e.Err }
+
 // What Classify may answer beside faults.
 var (
 	// Accept takes the answer as it is, whatever its status.
@@ -60,6 +79,10 @@ var (
 	PastEnd = errors.New("page past the end")
 	// TooLarge is an answer beyond the request's MaxBody.
 	TooLarge = errors.New("the answer is larger than was asked for")
+	// Stale is a refusal because the credentials ran out: where they can be
+	// renewed, they are, and the request is sent once more. Without a verdict
+	// that is what a 401 means.
+	Stale = errors.New("the credentials ran out")
 	// SkipParent is the refusal of the children of one parent row; the other
 	// parents are read on.
 	SkipParent = errors.New("this parent's children cannot be read")

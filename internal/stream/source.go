@@ -50,20 +50,49 @@ type Source struct {
 	Window int
 	// Zone is the zone of values that carry none; nil means UTC.
 	Zone func(Config) *time.Location
+	// Instant returns the conversion of a date-time property from the vendor's
+	// own form, nil for one in a common form. A Stream's Convert goes first.
+	Instant func(c Config, property string) func(dst, raw []byte) ([]byte, bool)
+	// Ignore tells members that no schema knows and that are neither emitted
+	// nor rescued, by their name and raw value.
+	Ignore func(name, raw []byte) bool
+	// Open asks, once before a sync or a check, what the account says of itself.
+	// What it returns is added to the Config.
+	Open func(context.Context, Fetcher, Config) ([]Param, error)
 	// Classify judges an answer before the default rules by status do. It
 	// returns nil to leave the answer to them, Accept to take it as it is, a
-	// sentinel of this package, or a *fault.Error.
+	// sentinel of this package, an *UnknownField or a *fault.Error.
 	Classify func(*Response) error
+	// Rights builds the question whether the account may read a stream that
+	// answered an empty list, which some vendors do in place of a refusal; nil
+	// where nobody tells. Granted reads the answer.
+	Rights  func(*Stream, *Partition) *Request
+	Granted func(*Response) bool
 	// Probe is the stream whose first page is the connection check.
 	Probe string
 	// Scopes name the ways in which streams are cut into partitions.
 	Scopes map[string]Scope
 	// Streams are the static streams in catalog order.
 	Streams []Stream
+	// Deletions: what was deleted is written too, with DeletedAt; see For.
+	Deletions bool
 	// Discover finds further streams at run time; nil where all are static.
 	// With them it may replace static ones of the same name.
 	Discover func(context.Context, Fetcher, Config) ([]Stream, error)
 }
+
+// For returns the source as a config wants it.
+func (s *Source) For(c Config) *Source {
+	if !c.Bool("include_deleted") {
+		return s
+	}
+	out := *s
+	out.Deletions = true
+	return &out
+}
+
+// Deletes tells whether deleted rows of a stream are written after its rows.
+func (s *Source) Deletes(st *Stream) bool { return s.Deletions && st.Deletions != nil }
 
 // Stream returns the static stream of that name, or nil.
 func (s *Source) Stream(name string) *Stream {
@@ -79,6 +108,8 @@ func (s *Source) Stream(name string) *Stream {
 type Stream struct {
 	Name string
 	Doc  string // the document or client that shows this resource
+	// Group is what the stream is listed under, "" for a source without groups.
+	Group string
 	// Selected is selected-by-default.
 	Selected bool
 	// Schema is set for streams found at run time; a static stream's schema
@@ -89,10 +120,14 @@ type Stream struct {
 	Path   string  // below the source's base, with {placeholders}
 	Params []Param // sent with every first page
 	// Records is the dotted path of the rows inside an answer, "" where the
-	// answer itself is the array.
-	Records string
+	// answer itself is the array. Bare is another path at which a vendor puts
+	// them in some answers, "" for none.
+	Records, Bare string
 	// OneRow allows a bare object where an array of rows is expected.
 	OneRow bool
+	// Select names the parameter that lists the fields wanted, comma separated:
+	// what is not emitted is not asked for. "" where a vendor has none.
+	Select string
 
 	Key    []string // key properties
 	Cursor *Cursor  // nil: FULL_TABLE
@@ -102,6 +137,10 @@ type Stream struct {
 	Chunked *Chunked
 	// Job: the rows are made by create, poll, download in place of pages.
 	Job *Job
+
+	// Deletions tells where the vendor lists this stream's deleted rows, which
+	// are written after its rows if the source's Deletions say so.
+	Deletions *Deletions
 
 	// Scope names the source's Scope that cuts this stream into partitions.
 	Scope string
@@ -206,6 +245,21 @@ type With struct {
 	Inject   []Bind
 }
 
+// DeletedAt is the property that tells when a row was deleted.
+const DeletedAt = "_deleted_at"
+
+// Deletions is where a vendor lists the rows that were deleted from a stream:
+// a stream of the same scope, or of none, read from its own cursor on.
+type Deletions struct {
+	Stream string
+	// Key is its member that holds the key of the deleted row, At the one that
+	// holds the moment.
+	Key, At string
+	// Where is its member whose raw value Is tells that a row belongs to this
+	// stream; "" where all do.
+	Where, Is string
+}
+
 // Partition is one part of a stream that has its own bookmark: a division, a
 // company, a module.
 type Partition struct {
@@ -217,18 +271,34 @@ type Partition struct {
 	Inject []string
 	// Lane names requests that the vendor wants one at a time; "" for none.
 	Lane string
+	// Epochs are the partition's values of the members that a Cursor's Epochs
+	// name, as JSON scalars.
+	Epochs []Param
+	// Skip tells why the partition cannot be read, "" where it can. Chosen: the
+	// user named it.
+	Skip   string
+	Chosen bool
 }
 
 // Scope is one way to cut streams into partitions.
 type Scope struct {
 	// Inject names the properties that the tap adds to each row.
 	Inject []string
-	// Expand lists the partitions, once per run. Those that may not be read
-	// are left out there.
+	// Noun is what a partition is called, for people.
+	Noun string
+	// Expand lists the partitions, once per run, also those to be skipped.
 	Expand func(context.Context, Fetcher, Config) ([]Partition, error)
 }
 
 // Fetcher asks the vendor. The error of Fetch is classified and redacted.
 type Fetcher interface {
 	Fetch(context.Context, *Request) (*Response, error)
+}
+
+// Called returns the noun, "partition" where a scope has none.
+func (s Scope) Called() string {
+	if s.Noun == "" {
+		return "partition"
+	}
+	return s.Noun
 }

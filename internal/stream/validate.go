@@ -118,6 +118,7 @@ func (v *validation) stream(i int) {
 	v.cursor()
 	v.page()
 	v.chunked()
+	v.deletions()
 	if j := s.Job; j != nil && (j.Create == nil || j.Poll == nil) {
 		v.say("Job needs Create and Poll")
 	}
@@ -325,6 +326,20 @@ func (v *validation) cursor() {
 	if c.Sparse && (!counts || !c.Filtered()) {
 		v.say("Sparse needs a filter and a pager that tells the total")
 	}
+	if c.Unended && !c.Bounded() {
+		v.say("Unended needs an upper bound that can be left out")
+	}
+	if c.Proof != nil && !c.Sorted {
+		v.say("Proof is for a Cursor that is Sorted")
+	}
+	for _, name := range c.Epochs {
+		if !strings.HasPrefix(name, "_") || v.s.Scope == "" {
+			v.say("epoch %q needs a leading _ and a Scope", name)
+		}
+	}
+	if b := c.Begin; b != nil && (b.Ask == nil || b.Read == nil) {
+		v.say("Begin needs Ask and Read")
+	}
 	if len(c.Front) > 0 && (!counts || !c.Filtered()) {
 		v.say("Front needs a filter and a pager that tells the total")
 	}
@@ -360,6 +375,43 @@ func (v *validation) page() {
 	}
 	if incomplete {
 		v.say("Page lacks what it needs: %+v", s.Page)
+	}
+}
+
+// deletions checks where the deleted rows of a stream are listed.
+func (v *validation) deletions() {
+	d := v.s.Deletions
+	if d == nil {
+		return
+	}
+	list := v.source.Stream(d.Stream)
+	switch {
+	case list == nil:
+		v.say("Deletions names no stream: %s", d.Stream)
+		return
+	case list.Cursor == nil || list.Needs() != "" || list.Scope != "" && list.Scope != v.s.Scope:
+		v.say("Deletions needs a list with a Cursor, of no other stream and no other scope: %s", d.Stream)
+	}
+	schema, err := v.schemaOf(list)
+	if err != nil {
+		return // said of that stream
+	}
+	for _, name := range []string{d.Key, d.At, d.Where} {
+		if name != "" && schema.Property(name) == nil {
+			v.say("Deletions: %q is no property of %s", name, d.Stream)
+		}
+	}
+	if (d.Where == "") != (d.Is == "") {
+		v.say("Deletions needs both Where and Is, or neither")
+	}
+	own := 0
+	for _, k := range v.s.Key {
+		if !strings.HasPrefix(k, "_") {
+			own++
+		}
+	}
+	if own != 1 {
+		v.say("Deletions needs a key of one member of the vendor's")
 	}
 }
 

@@ -147,8 +147,10 @@ func TestValidate(t *testing.T) {
 		"toy: orders: {} of Path is bound by nothing":                 at(orders, func(s *stream.Stream) { s.Path = "{}/orders" }),
 		"toy: orders: {partition} of a parameter is bound by nothing": at(orders, func(s *stream.Stream) { s.Params[0].Value = "{partition}" }),
 
-		"toy: orders: Filter and From, To exclude each other":                     at(orders, func(s *stream.Stream) { s.Cursor.Filter = func(string, string) []stream.Param { return nil } }),
-		"toy: orders: To needs From":                                              at(orders, func(s *stream.Stream) { s.Cursor.From, s.Cursor.Sparse, s.Cursor.Front = "", false, nil }),
+		"toy: orders: Filter and From, To exclude each other": at(orders, func(s *stream.Stream) {
+			s.Cursor.Filter = func(stream.Config, string, string) []stream.Param { return nil }
+		}),
+		"toy: orders: To needs From": at(orders, func(s *stream.Stream) { s.Cursor.From, s.Cursor.Sparse, s.Cursor.Front = "", false, nil }),
 		"toy: orders: MaxRows needs both bounds and a pager that tells the total": at(orders, func(s *stream.Stream) { s.Cursor.To = "" }),
 		"toy: orders: Sparse needs a filter and a pager that tells the total": at(orders, func(s *stream.Stream) {
 			s.Cursor.MaxRows, s.Cursor.Front, s.Page = 0, nil, stream.NextLink{Next: "next"}

@@ -1,0 +1,232 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
+	"github.com/tap-backoffice/tap-backoffice/internal/paging"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+)
+
+// deletedUntil is the state member up to which a stream's deletions have been
+// written, in the unit of their own cursor.
+const deletedUntil = "_deleted"
+
+// deletes tells whether deletions are written after the stream's rows.
+func (rd *reader) deletes() bool {
+	return rd.run.Source.Deletes(rd.s) && rd.selected && rd.keeps(stream.DeletedAt) && rd.task.Schema.Property(stream.DeletedAt) != nil
+}
+
+// deletionLists holds the lists of deleted rows, each read once per run for all
+// streams that are in it.
+type deletionLists struct {
+	mu    sync.Mutex
+	lists map[string]*deletionList
+}
+
+type deletionList struct {
+	mu   sync.Mutex
+	read bool
+	err  error
+	rows []deletion
+}
+
+// deletion is one deleted row, its members as raw JSON.
+type deletion struct {
+	where, key, at string
+	value          int64 // of the list's cursor
+}
+
+func (d *deletionLists) of(list, part string) *deletionList {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.lists == nil {
+		d.lists = map[string]*deletionList{}
+	}
+	id := list + "\x00" + part
+	if d.lists[id] == nil {
+		d.lists[id] = &deletionList{}
+	}
+	return d.lists[id]
+}
+
+// deletions writes a record for each row that was deleted from the stream since
+// the last run: its key, and when.
+func (l *lane) deletions(ctx context.Context) error {
+	rd, spec := l.rd, l.rd.s.Deletions
+	list := rd.run.deletions.of(spec.Stream, l.part.ID)
+	list.mu.Lock()
+	if !list.read {
+		// Not through l.fetch: whoever waits for the list must not wait for room
+		// that only its own turn makes.
+		list.rows, list.err = l.listDeletions(ctx, spec)
+		list.read = true
+	}
+	rows, err := list.rows, list.err
+	list.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	mark, err := rd.deletedMark(l.part.ID)
+	if err != nil {
+		return err
+	}
+	key := ""
+	for _, name := range rd.s.Key {
+		if name[0] != '_' {
+			key = name
+		}
+	}
+	st := pageState{span: l.span, chain: &pageChain{}}
+	l.feeds[0].conv.SetTime(rd.run.Now().UTC().Format(stream.MicroLayout))
+	var to peak
+	var row []byte
+	for _, d := range rows {
+		to.raise(d.value)
+		if spec.Where != "" && d.where != spec.Is || mark != nil && d.value <= *mark {
+			continue
+		}
+		row = append(append(append(row[:0], `{"`...), key...), `":`...)
+		row = append(append(row, d.key...), `,"`+stream.DeletedAt+`":`...)
+		row = append(append(row, d.at...), '}')
+		if _, err := l.row(l.feeds[0], row, 0, &st); err != nil {
+			return l.shapeFault(err, &stream.Response{URL: spec.Stream})
+		}
+	}
+	if mark != nil {
+		to.raise(*mark)
+	}
+	l.flush(item{covers: l.span, deleted: &to})
+	return nil
+}
+
+// deletedMark is up to where deletions have been written, nil for nowhere.
+func (rd *reader) deletedMark(part string) (*int64, error) {
+	if rd.isReset(part) || rd.refreshing() {
+		return nil, nil
+	}
+	list := rd.run.Source.Stream(rd.s.Deletions.Stream)
+	return rd.stored(part, deletedUntil, unitOf(rd.run.Source, list))
+}
+
+// unitOf returns the unit of a stream's cursor.
+func unitOf(src *stream.Source, s *stream.Stream) stream.Unit {
+	full, err := Schema(src, s)
+	if err != nil || s.Cursor == nil {
+		return stream.Instant
+	}
+	return unit(full.Property(s.Cursor.Field))
+}
+
+// listDeletions reads the list from the lowest mark of all streams that want it.
+func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]deletion, error) {
+	r := l.rd.run
+	s := r.Source.Stream(spec.Stream)
+	sp := span{openFrom: true, openTo: true}
+	first := true
+	for _, rd := range r.readers {
+		if d := rd.s.Deletions; d == nil || d.Stream != spec.Stream || !rd.deletes() {
+			continue
+		}
+		mark, err := rd.deletedMark(l.part.ID)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case mark == nil:
+			sp.openFrom = true
+		case first:
+			sp.from, sp.openFrom = *mark, false
+		case !sp.openFrom:
+			sp.from = min(sp.from, *mark)
+		}
+		first = false
+		if sp.openFrom {
+			break
+		}
+	}
+	u := unitOf(r.Source, s)
+	reader := &reader{run: r, s: s, unit: u, fields: &fields{names: []string{s.Cursor.Field, spec.Key, spec.At}}}
+	if spec.Where != "" {
+		reader.fields.names = append(reader.fields.names, spec.Where)
+	}
+	reader.fields.needed = func(string) bool { return true }
+	if err := reader.compileShape(); err != nil {
+		return nil, err
+	}
+	list := &lane{rd: reader, slice: slice{part: l.part}}
+	var rows []deletion
+	read := func(_ int, b []byte, i int) (int, error) {
+		d, end, err := readDeletion(spec, s.Cursor.Field, u, b, i)
+		if err == nil {
+			rows = append(rows, d)
+		}
+		return end, err
+	}
+	req := paging.First(s.Page, list.request(sp))
+	for n := 1; req != nil; n++ {
+		req.MaxBody = 0
+		resp, err := r.Fetcher.Fetch(ctx, req)
+		if errors.Is(err, stream.NoRows) {
+			break
+		}
+		if err != nil {
+			return nil, pageFault(n, err)
+		}
+		count := len(rows)
+		if err := reader.shape.Walk(resp.Body, &list.page, read); err != nil {
+			return nil, pageFault(n, list.shapeFault(err, resp))
+		}
+		if !reader.found(&list.page, 0) {
+			return nil, pageFault(n, list.shapeFault(&jsonspan.ShapeError{Path: s.Records, Found: "nothing"}, resp))
+		}
+		next, err := paging.Next(s.Page, req, paging.Head{
+			Rows: len(rows) - count, Seen: len(rows),
+			Capture: func(path string) []byte { return list.captured(&list.page, path) },
+		})
+		release(resp)
+		if err != nil {
+			return nil, pageFault(n, err)
+		}
+		if next != nil && next.URL == req.URL && n > 1 {
+			return nil, &fault.Error{Kind: fault.Contract, Err: errors.New("the pages of " + s.Name + " lead in a circle")}
+		}
+		req = next
+	}
+	return rows, nil
+}
+
+// readDeletion takes what is wanted of one row of the list.
+func readDeletion(spec *stream.Deletions, field string, u stream.Unit, b []byte, i int) (deletion, int, error) {
+	var d deletion
+	ok := false
+	m := jsonspan.NewMembers(b, i)
+	for m.Next() {
+		switch {
+		case m.Named(spec.Key):
+			d.key = string(m.Value())
+		case m.Named(spec.At):
+			d.at = string(m.Value())
+		case spec.Where != "" && m.Named(spec.Where):
+			d.where = string(m.Value())
+		case m.Named(field) && u == stream.Int:
+			d.value, ok = integer(m.Value())
+		case m.Named(field):
+			v, err := parseBookmark(u, m.Value())
+			d.value, ok = v, err == nil
+		}
+	}
+	if err := m.Err(); err != nil {
+		return d, 0, err
+	}
+	if d.at == "" {
+		d.at = "null"
+	}
+	if !ok || d.key == "" || d.key == "null" {
+		return d, 0, &fault.Error{Kind: fault.Contract, Err: errors.New("a deletion without " + spec.Key + " or " + field)}
+	}
+	return d, m.End(), nil
+}
