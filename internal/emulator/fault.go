@@ -27,6 +27,8 @@ var knownFaults = map[string]faultKind{
 	"next-self": spoils, "next-foreign": spoils,
 	"slow": adorns, "gzip": adorns, "slash": adorns,
 	"moving": alters, "offset-times": alters, "disputed": alters, "norows": alters,
+	"noscope": alters, "noright": alters, "mandatory": alters, "reusable": alters, "stale-token": alters,
+	"object-moved": alters, "lockout-403": alters,
 }
 
 // KnownFaults are the names a fault list can hold.
@@ -79,6 +81,17 @@ var knownFaults = map[string]faultKind{
 //	disputed      part of the members whose type clients disagree about (0.04)
 //	              have the other one
 //	norows        the stream is empty
+//
+// What exact_online does on top (switches; stale-token also takes a count):
+//
+//	noscope       the app lacks the scope: 403; @stream/division is in one
+//	              company alone
+//	noright       the user lacks the right: an empty list
+//	mandatory     single sets with a sync twin want a filter
+//	reusable      a refresh token that was used stays good
+//	stale-token   the access token has just expired
+//	object-moved  302 to the sign-in page in place of a 401
+//	lockout-403   403 in place of 429 while the key is blocked for its errors
 func KnownFaults() []string {
 	var names []string
 	for name := range knownFaults {
@@ -147,7 +160,7 @@ func parseFault(word string) (spec, error) {
 		}
 		s.count = count
 	}
-	if kind == alters && s.count >= 0 && name != "moving" {
+	if kind == alters && s.count >= 0 && name != "moving" && name != "stale-token" {
 		return s, fmt.Errorf("fault %q: takes a share such as 0.5, not a count", word)
 	}
 	return s, nil

@@ -4,6 +4,7 @@ package all
 
 import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/saasoptics"
 )
 
@@ -11,5 +12,6 @@ import (
 func Plugins() []emulator.Plugin {
 	return []emulator.Plugin{
 		saasoptics.Plugin,
+		exactonline.Plugin,
 	}
 }
