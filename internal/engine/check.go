@@ -24,8 +24,8 @@ type Checked struct {
 // ErrAbsent is the finding for a resource that not every account has.
 var ErrAbsent = errors.New("the account has no such resource")
 
-// Check asks each stream for its first page from start on, the source's probe
-// first: a failure of the connection or of the credentials is returned as the
+// Check asks each stream for its first page, the source's probe first; where the
+// vendor tells no count, from start on: a failure of the connection or of the credentials is returned as the
 // error. A stream that needs another one's rows is left out, and so is one that
 // is cut into partitions beyond its first. Of an empty list the vendor is asked
 // whether it is so for lack of rights, where it tells.
@@ -91,7 +91,8 @@ func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 		l.rd.batches = []string{s.Chunked.Always[0]}
 	}
 	sp := span{openFrom: true, openTo: true}
-	if l.rd.unit = unitOf(src, s); s.Cursor != nil && l.rd.unit != stream.Int && !start.IsZero() {
+	// Where the vendor counts, all rows are counted.
+	if l.rd.unit = unitOf(src, s); s.Cursor != nil && l.rd.unit != stream.Int && !start.IsZero() && stream.TotalPath(s.Page) == "" {
 		sp.from, sp.openFrom = l.rd.unit.FromTime(start), false
 	}
 	resp, err := f.Fetch(ctx, paging.First(s.Page, l.request(sp)))

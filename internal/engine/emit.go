@@ -309,6 +309,7 @@ func (r *run) endStream(rd *reader, err error) error {
 	if err == nil {
 		err, refused = r.outcome(rd)
 	}
+	rd.bequeath()
 	for _, f := range rd.family() {
 		f.over, f.err = true, err
 		f.gone.note(0)

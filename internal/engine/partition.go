@@ -147,6 +147,31 @@ func (rd *reader) fails(part *stream.Partition, err error) {
 	}
 }
 
+// bequeath hands the partitions of a stream that were not read whole on to its
+// children: they need every row there.
+func (rd *reader) bequeath() {
+	for _, f := range rd.family() {
+		for _, kid := range f.kids {
+			for _, failed := range rd.failed {
+				kid.met[failed.part.ID] = failed.part
+				kid.failed = append(kid.failed, partFailure{failed.part, kid.lacks(f, failed.err)})
+			}
+		}
+	}
+}
+
+// lacks is the error of a child whose parents could not all be read.
+func (rd *reader) lacks(up *reader, err error) error {
+	out := &fault.Error{
+		Kind: fault.KindOf(err), Op: "needs every row of " + up.s.Name, Err: err,
+		Hint: "mend " + up.s.Name + " first, then run again",
+	}
+	if e := fault.As(err); e != nil {
+		out.Status, out.Partition = e.Status, e.Partition // tells an absent resource
+	}
+	return rd.wrap("", out)
+}
+
 // hasFailed tells whether a partition has failed.
 func (rd *reader) hasFailed(part string) bool {
 	for _, f := range rd.failed {

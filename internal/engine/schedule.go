@@ -135,14 +135,7 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 			return errEnded
 		}
 		if rd.up.err != nil {
-			out := &fault.Error{
-				Kind: fault.KindOf(rd.up.err), Op: "needs every row of " + rd.up.s.Name, Err: rd.up.err,
-				Hint: "mend " + rd.up.s.Name + " first, then run again",
-			}
-			if e := fault.As(rd.up.err); e != nil {
-				out.Status = e.Status // tells an absent resource
-			}
-			return rd.wrap("", out)
+			return rd.lacks(rd.up, rd.up.err)
 		}
 	}
 	parts, err := rd.partitions(ctx)
@@ -158,6 +151,9 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 	}
 	for i := range parts {
 		part := &parts[i]
+		if rd.up != nil && rd.up.hasFailed(part.ID) {
+			continue // see bequeath
+		}
 		rd.compareEpochs(part)
 		of := &partRun{}
 		spans := []span{{openFrom: true, openTo: true}}
