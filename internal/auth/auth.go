@@ -1,9 +1,12 @@
 // Package auth owns how requests prove who asks. It turns a source's Auth into
 // an Authenticator that puts the credentials on each request.
 //
-// It must never log, never put a credential into an error or a URL, and never
-// send the requests that it signs. Credentials with a life of their own (OAuth)
-// come in as a Refresher.
+// It also owns the tokens of OAuth: when they are renewed, by whom of several
+// goroutines and processes, and the store that keeps them between runs.
+//
+// It must never log or print a credential, never put one into an error or a
+// URL, and never send a request itself: token requests go out through a function
+// that is handed in. A rotated token must never be used before it is stored.
 package auth
 
 import (
@@ -31,7 +34,8 @@ type Authenticator interface {
 }
 
 // Refresher is an Authenticator whose credentials expire. Refresh is asked at
-// most once per request, after a 401. stale is the request that was refused,
+// most once per request, after an answer that refuses the credentials because
+// they ran out (stream.Stale, or a 401). stale is the request that was refused,
 // with the headers that Apply set: if the credentials have been replaced since,
 // there is nothing left to do. answer is the refusal; some of them no refresh
 // can mend. again asks for one more try; an error ends the request.
@@ -41,7 +45,8 @@ type Refresher interface {
 }
 
 // New makes the authenticator of a; lookup returns the credential under a
-// config key. A nil a means that the vendor asks for none.
+// config key. A nil a means that the vendor asks for none. Credentials of
+// stream.OAuth need more than that: see NewOAuth.
 func New(a stream.Auth, lookup func(key string) secret.Text) (Authenticator, error) {
 	switch a := a.(type) {
 	case nil:

@@ -7,14 +7,11 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/secret"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func keys(m map[string]string) func(string) secret.Text {
 	return func(k string) secret.Text { return secret.New(m[k]) }

@@ -111,7 +111,7 @@ func (a *app) root() *cobra.Command {
 		return usage(err.Error(), "see "+c.CommandPath()+" --help")
 	})
 	a.flags.bind(root)
-	root.AddCommand(a.checkCommand(), a.streamsCommand(), a.selectCommand(), a.conformCommand(), a.stateCommand(), a.sandboxCommand())
+	root.AddCommand(a.checkCommand(), a.streamsCommand(), a.selectCommand(), a.conformCommand(), a.stateCommand(), a.authCommand(), a.sandboxCommand())
 	return root
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -53,7 +54,7 @@ func (a *app) named(args []string) (*stream.Source, error) {
 	return nil, nil
 }
 
-var commands = []string{"check", "streams", "select", "conform", "state", "sandbox"}
+var commands = []string{"check", "streams", "select", "conform", "state", "auth", "sandbox"}
 
 func (a *app) sourcesHint() string { return "the sources are " + strings.Join(a.names(), ", ") }
 
@@ -122,20 +123,52 @@ func (a *app) checked(src *stream.Source, raw *config.Raw) (*config.Loaded, erro
 
 // connect makes the client that asks the vendor.
 func (a *app) connect(src *stream.Source, c *config.Loaded, metrics func(httpx.Metric)) (*httpx.Client, error) {
-	authenticator, err := auth.New(src.Auth, c.Secret)
+	opt := a.client(src, c, metrics)
+	credentials, err := a.credentials(src, c)
 	if err != nil {
 		return nil, err
 	}
+	if opt.Auth, err = httpx.Authenticator(opt, credentials); err != nil {
+		return nil, err
+	}
+	return httpx.New(opt)
+}
+
+// client is what a client is made of, without what proves who asks.
+func (a *app) client(src *stream.Source, c *config.Loaded, metrics func(httpx.Metric)) httpx.Options {
 	retries := c.MaxRetries
 	if retries == 0 {
 		retries = httpx.NoRetries // its 0 stands for the default
 	}
-	return httpx.New(httpx.Options{
-		Source: src, Config: c.Stream, APIURL: c.APIURL, Auth: authenticator,
+	return httpx.Options{
+		Source: src, Config: c.Stream, APIURL: c.APIURL,
 		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
 		Log: a.log, Secrets: c.Secrets(), Metrics: metrics,
-	})
+	}
+}
+
+// credentials are where those of the source come from, and where those live that
+// a vendor replaces.
+func (a *app) credentials(src *stream.Source, c *config.Loaded) (auth.OAuthOptions, error) {
+	o := auth.OAuthOptions{Lookup: c.Secret, Known: a.err.red.Load().Add}
+	rules, ok := src.Auth.(stream.OAuth)
+	if !ok {
+		return o, nil
+	}
+	o.Store = c.TokenStore
+	if o.Store == "" {
+		dir, err := stateDir(a.env)
+		switch {
+		case err == nil:
+			o.Store = filepath.Join(dir, "tokens.json")
+		case rules.Rotates:
+			return o, err
+		default:
+			a.log.Warn("the access token is not kept for the next run: " + err.Error())
+		}
+	}
+	return o, nil
 }
 
 // found returns the source with the streams that it finds at run time beside its

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -85,10 +86,41 @@ func addQuery(u *url.URL, method string, params []stream.Param) {
 	u.RawQuery = b.String()
 }
 
-// encodeBody builds the JSON object of a request, nil for none. The vendor's
-// key comes first and cannot be replaced by a parameter.
+// isForm tells whether the body is a form.
+func isForm(params []stream.Param) bool {
+	return slices.ContainsFunc(params, func(p stream.Param) bool { return p.In == stream.InForm })
+}
+
+// encodeForm builds the body of a form. Here a blank is a plus, as browsers
+// send it (the URL standard, application/x-www-form-urlencoded).
+func encodeForm(params []stream.Param) []byte {
+	var b []byte
+	for _, p := range params {
+		if p.In != stream.InForm {
+			continue
+		}
+		if len(b) > 0 {
+			b = append(b, '&')
+		}
+		b = append(b, url.QueryEscape(p.Name)...)
+		b = append(b, '=')
+		b = append(b, url.QueryEscape(p.Value)...)
+	}
+	return b
+}
+
+// encodeBody builds the body of a request, nil for none: the form, or else the
+// JSON object. The vendor's key comes first and cannot be replaced by a
+// parameter.
 func encodeBody(method string, params []stream.Param, key string, value secret.Text) ([]byte, error) {
 	posted := place(stream.Param{}, method) == stream.InBody
+	if isForm(params) {
+		json := func(p stream.Param) bool { return place(p, method) == stream.InBody }
+		if key != "" || slices.ContainsFunc(params, json) {
+			return nil, fault.New(fault.Internal, "a body is either a form or JSON", "")
+		}
+		return encodeForm(params), nil
+	}
 	b := []byte{'{'}
 	member := func(name, literal string) {
 		if len(b) > 1 {
@@ -134,7 +166,10 @@ func jsonText(s string) string {
 func setHeaders(h http.Header, params []stream.Param, agent string, body bool) error {
 	h.Set("Accept", "application/json")
 	h.Set("User-Agent", agent)
-	if body {
+	switch {
+	case isForm(params):
+		h.Set("Content-Type", "application/x-www-form-urlencoded")
+	case body:
 		h.Set("Content-Type", "application/json")
 	}
 	for _, p := range params {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/auth"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -44,6 +45,12 @@ func (k *call) outcome() (*stream.Response, error) {
 		return k.answer, nil
 	}
 	defer k.drop()
+	if errors.Is(err, stream.Stale) {
+		return nil, k.unauthorized()
+	}
+	if u, ok := errors.AsType[*stream.UnknownField](err); ok {
+		return nil, k.unknownField(u)
+	}
 	for _, s := range []error{stream.NoRows, stream.PastEnd, stream.SkipParent} {
 		if errors.Is(err, s) {
 			return nil, s
@@ -53,6 +60,19 @@ func (k *call) outcome() (*stream.Response, error) {
 		return nil, k.redact(err, maxText) // the source may have quoted the body
 	}
 	return nil, err
+}
+
+// unknownField tells a refusal of a field as any other refusal is told; the names
+// are for the engine.
+func (k *call) unknownField(u *stream.UnknownField) error {
+	told := u.Err
+	if told == nil {
+		told = k.byDefault()
+	}
+	if told == nil {
+		told = k.refusal(fault.Refused, "deselect the field")
+	}
+	return &stream.UnknownField{Names: u.Names, Err: k.redact(told, maxText)}
 }
 
 // byDefault judges an answer by its status.
@@ -67,9 +87,7 @@ func (k *call) byDefault() error {
 	case st >= 300 && st < 400:
 		return k.redirected()
 	case st == http.StatusUnauthorized:
-		f := k.refusal(fault.Auth, "check "+strings.Join(credentialKeys(k.opt.Source.Auth), ", ")+": the vendor does not accept the credentials")
-		f.Whole = true
-		return f
+		return k.unauthorized()
 	case st == http.StatusPaymentRequired, st == http.StatusForbidden:
 		return k.refusal(fault.Permission, "give the account the right to read this, or deselect the stream")
 	case st == http.StatusTooManyRequests:
@@ -83,6 +101,18 @@ func (k *call) byDefault() error {
 		return k.refusal(fault.Refused, "the vendor does not take this request: compare its text with "+k.doc())
 	}
 	return k.refusal(fault.Contract, "check "+k.origin.settings())
+}
+
+// unauthorized is a refusal of the credentials that ends the run.
+func (k *call) unauthorized() *fault.Error {
+	hint := "check " + strings.Join(credentialKeys(k.opt.Source.Auth), ", ") + ": the vendor does not accept the credentials"
+	if _, ok := k.opt.Source.Auth.(stream.OAuth); ok {
+		// A renewed token was refused, or none could be had.
+		hint += "; to sign in again: " + auth.SignInCommand(k.opt.Source.Name)
+	}
+	f := k.refusal(fault.Auth, hint)
+	f.Whole = true
+	return f
 }
 
 // refusal is an answer that is an error, with the vendor's own words.
@@ -260,6 +290,8 @@ func credentialKeys(a stream.Auth) []string {
 			keys = append(keys, a.BodyKey)
 		}
 		return keys
+	case stream.OAuth:
+		return []string{a.ClientID, a.ClientSecret, a.RefreshToken}
 	}
 	return []string{"the credentials"}
 }

@@ -47,7 +47,7 @@ func (k *call) again(ctx context.Context) bool {
 		return retryable(k.err) && k.repeat(ctx, k.jitter())
 	}
 	status := k.answer.Status
-	if status == http.StatusUnauthorized && k.refresh(ctx) {
+	if k.stale() && k.refresh(ctx) {
 		k.wait = 0
 		return true
 	}
@@ -117,8 +117,22 @@ func (k *call) repeat(ctx context.Context, wait time.Duration) bool {
 	return true
 }
 
+// stale tells whether the answer refuses the credentials because they ran out:
+// what the source says, or else a 401. What a source says of half a body counts
+// for nothing, and 5xx, 408 and 429 are waited out first.
+func (k *call) stale() bool {
+	if repeatable(k.answer.Status) {
+		return false
+	}
+	verdict := k.judge()
+	if verdict == nil {
+		return k.answer.Status == http.StatusUnauthorized
+	}
+	return errors.Is(verdict, stream.Stale) && broken(k.answer) != cutOff
+}
+
 // refresh asks the authenticator, once per request, whether another attempt is
-// of use after a 401.
+// of use after the credentials were refused.
 func (k *call) refresh(ctx context.Context) bool {
 	r, ok := k.opt.Auth.(auth.Refresher)
 	if !ok || k.refreshed || k.how.Once || k.how.Anonymous {
