@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // vendors' wall clocks are read wherever the tap runs
 
 	"github.com/tap-backoffice/tap-backoffice/internal/cli"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/all"

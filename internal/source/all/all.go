@@ -3,6 +3,7 @@
 package all
 
 import (
+	"github.com/tap-backoffice/tap-backoffice/internal/source/exactonline"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/saasoptics"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -11,5 +12,6 @@ import (
 func Sources() []*stream.Source {
 	return []*stream.Source{
 		saasoptics.Source(),
+		exactonline.Source(),
 	}
 }

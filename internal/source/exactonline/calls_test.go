@@ -1,0 +1,232 @@
+package exactonline_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	stand "github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
+	"github.com/tap-backoffice/tap-backoffice/internal/source/exactonline"
+)
+
+// counting keeps no lines but counts the records.
+type counting struct {
+	to      io.Writer
+	records int
+}
+
+func (c *counting) Write(p []byte) (int, error) {
+	c.records += bytes.Count(p, []byte(`{"type":"RECORD"`))
+	for line := range bytes.Lines(p) {
+		if !bytes.HasPrefix(line, []byte(`{"type":"RECORD"`)) {
+			_, _ = c.to.Write(line) // a buffer takes everything
+		}
+	}
+	return len(p), nil
+}
+
+// TestAccounts reads 100,000 rows of one division: a page holds 1,000 (DOC), and
+// the list of divisions and the empty page after a full one are calls too.
+func TestAccounts(t *testing.T) {
+	visit(t, emulator.Options{Records: 100_000}, func(s *site) {
+		out := &counting{}
+		a := ask{
+			only: []string{"sync_crm_accounts.Code"}, config: map[string]any{"divisions": []string{first}},
+			out: func(w io.Writer) io.Writer { out.to = w; return out }, rough: true, // the lines are not kept
+		}
+		full := s.run(a).complete()
+		require.Equal(t, 100_000, out.records)
+		t.Logf("%d records, %d calls of sync/CRM/Accounts, %d in all, %s", out.records, len(full.calls("sync_crm_accounts", "")), len(full.asked), full.took)
+		require.LessOrEqual(t, len(full.calls("sync_crm_accounts", "")), 101)
+		require.LessOrEqual(t, len(full.calls("", first)), 102)
+		nothingTwice(t, full)
+
+		a.state, out.records = full.state, 0
+		again := s.run(a).complete()
+		require.Zero(t, out.records)
+		require.Len(t, again.calls("sync_crm_accounts", ""), 1)
+		require.JSONEq(t, string(full.state), string(again.state))
+	})
+}
+
+// nothingTwice wants no question to be asked again.
+func nothingTwice(t *testing.T, o *output) {
+	t.Helper()
+	asked := map[string]int{}
+	for _, e := range o.asked {
+		asked[e.Path+"?"+e.Query]++
+	}
+	for question, n := range asked {
+		require.Equal(t, 1, n, question)
+	}
+}
+
+// TestUnchanged reads the whole default selection twice: the second time each
+// stream with a bookmark costs one call in each division.
+func TestUnchanged(t *testing.T) {
+	visit(t, emulator.Options{Records: 20}, func(s *site) {
+		one := s.run(ask{}).complete()
+		require.Len(t, one.report.Streams, 242)
+		nothingTwice(t, one)
+		two := s.run(ask{state: one.state}).complete()
+		nothingTwice(t, two)
+
+		table := exactonline.Source()
+		incremental := 0
+		for _, r := range two.report.Streams {
+			st := table.Stream(r.Stream)
+			if st.Cursor == nil {
+				continue
+			}
+			incremental++
+			for _, division := range []string{first, second} {
+				require.Len(t, two.calls(r.Stream, division), 1, "%s in %s", r.Stream, division)
+			}
+			if st.Cursor.Sorted { // a row version is exclusive
+				require.Empty(t, two.of(r.Stream, ""), r.Stream)
+			}
+		}
+		require.Greater(t, incremental, 150)
+		t.Logf("%d incremental streams; calls: %d the first time, %d unchanged", incremental, len(one.asked), len(two.asked))
+		require.JSONEq(t, withoutReadAt(t, one.state), withoutReadAt(t, two.state))
+	})
+}
+
+// withoutReadAt leaves out the one member that every run moves.
+func withoutReadAt(t *testing.T, state json.RawMessage) string {
+	t.Helper()
+	var v struct {
+		Bookmarks map[string]struct {
+			Partitions map[string]map[string]any `json:"partitions"`
+		} `json:"bookmarks"`
+	}
+	require.NoError(t, json.Unmarshal(state, &v))
+	for _, b := range v.Bookmarks {
+		for _, members := range b.Partitions {
+			delete(members, "_read_at")
+		}
+	}
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// latency is the stand-in's where requests have to take time.
+const latency = 150 * time.Millisecond
+
+// withinLimits wants what the vendor does (DOC, API limits; Best practices): 60
+// calls in a clock minute, one at a time, and no 429.
+func withinLimits(s *site, o *output, minute int) {
+	s.Helper()
+	require.Zero(s, o.stats.ByStatus["429"])
+	most := 0
+	for division, minutes := range s.behind.Minutes() {
+		for at, n := range minutes {
+			require.LessOrEqual(s, n, minute, "calls of %d in the minute of %s", division, at)
+			most = max(most, n)
+		}
+	}
+	require.Equal(s, minute, most, "all that there is was used")
+	for division, n := range stand.Overlaps(o.asked, latency) {
+		require.Equal(s, 1, n, "requests under way in %d", division)
+	}
+	for division, n := range s.behind.InFlight() {
+		require.Equal(s, 1, n, "answers made for %d at once", division)
+	}
+}
+
+// TestPace reads everything with the limits real: as fast as they allow, and two
+// divisions side by side.
+func TestPace(t *testing.T) {
+	visit(t, emulator.Options{Records: 12, Latency: latency}, func(s *site) {
+		one := s.run(ask{}).complete()
+		withinLimits(s, one, 60)
+
+		beside, most := 0, 0
+		for _, division := range []string{first, second} {
+			most = max(most, len(one.calls("", division)))
+		}
+		for i, e := range one.asked[1:] {
+			if before := one.asked[i]; e.Time.Sub(before.Time) < latency && divisionOf(e) != divisionOf(before) {
+				beside++
+			}
+		}
+		require.Greater(t, beside, most/2, "two divisions side by side")
+
+		// Sixty calls are let through in each clock minute, and the last of them
+		// take their time.
+		best := time.Duration((most-1)/60)*time.Minute + time.Duration((most-1)%60+1)*latency
+		t.Logf("%d calls in %s, the limit allows %s: %.3f", len(one.asked), one.took, best, best.Seconds()/one.took.Seconds())
+		require.GreaterOrEqual(t, best.Seconds()/one.took.Seconds(), 0.9)
+		require.LessOrEqual(t, best, one.took+time.Second, "the best that there is")
+	})
+}
+
+func divisionOf(e emulator.Entry) string {
+	parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(e.Path, "/api/v1/"), "beta/"), "/")
+	return parts[0]
+}
+
+// TestPaceBesideAnother: another program has the same app, and takes a third of
+// each minute. The tap follows what the headers say is left.
+func TestPaceBesideAnother(t *testing.T) {
+	visit(t, emulator.Options{Records: 12, Latency: latency}, func(s *site) {
+		var mu sync.Mutex
+		others := map[string]time.Time{} // the minute in which the other one was there
+		var taken atomic.Int64
+		out := s.run(ask{network: between(func(r *http.Request, inner http.RoundTripper) *http.Response {
+			division := r.Header.Get("Authorization") // a token call has none
+			for _, d := range []string{first, second} {
+				if strings.Contains(r.URL.Path, "/"+d+"/") {
+					division = d
+				}
+			}
+			if division != first && division != second {
+				return nil
+			}
+			minute := time.Now().Truncate(time.Minute)
+			mu.Lock()
+			comes := others[division] != minute
+			others[division] = minute
+			mu.Unlock()
+			for range 20 {
+				if !comes {
+					break
+				}
+				again := r.Clone(r.Context())
+				again.URL.Path = r.URL.Path[:strings.Index(r.URL.Path, division)+len(division)] + "/vat/VATCodes"
+				again.URL.RawQuery = "$select=ID"
+				resp, err := inner.RoundTrip(again)
+				require.NoError(t, err)
+				_, _ = io.Copy(io.Discard, resp.Body)
+				require.NoError(t, resp.Body.Close())
+				require.Equal(t, http.StatusOK, resp.StatusCode)
+				taken.Add(1)
+			}
+			return nil
+		})}).complete()
+		require.GreaterOrEqual(t, taken.Load(), int64(2*5*20))
+		require.Zero(t, out.stats.ByStatus["429"])
+		for division, minutes := range s.behind.Minutes() {
+			most := 0
+			for _, n := range minutes {
+				most = max(most, n)
+			}
+			require.Equal(t, 60, most, "calls of %d in a minute", division)
+		}
+		calls := max(len(out.calls("", first)), len(out.calls("", second)))
+		best := time.Duration(math.Ceil(float64(calls)/60)-1) * time.Minute
+		t.Logf("%d calls of both in %s, of them %d the other's; the limit allows %s", len(out.asked), out.took, taken.Load(), best)
+		require.GreaterOrEqual(t, best.Seconds()/out.took.Seconds(), 0.9)
+	})
+}
