@@ -201,7 +201,7 @@ func set(line string) Set {
 
 func properties(body string) []Property {
 	var out []Property
-	for _, w := range strings.Fields(body) {
+	for w := range strings.FieldsSeq(body) {
 		name, kind, _ := strings.Cut(w, ":")
 		p := Property{Name: name}
 		if t, ok := types[kind]; ok {

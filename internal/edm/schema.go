@@ -3,6 +3,7 @@ package edm
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Division is the property that the tap adds to the rows of a division.
@@ -42,14 +43,11 @@ func (p *Property) schema(top bool) string {
 	case p.Type == DateTime && top:
 		return `{"type": ["null", "string"], "format": "date-time"}`
 	case p.Type == Complex:
-		inner := ""
+		var inner []string
 		for i := range p.Members {
-			if i > 0 {
-				inner += ", "
-			}
-			inner += fmt.Sprintf("%q: %s", p.Members[i].Name, p.Members[i].schema(false))
+			inner = append(inner, fmt.Sprintf("%q: %s", p.Members[i].Name, p.Members[i].schema(false)))
 		}
-		return `{"type": ["null", "object"], "properties": {` + inner + `}}`
+		return `{"type": ["null", "object"], "properties": {` + strings.Join(inner, ", ") + `}}`
 	}
 	return `{"type": ["null", "` + p.Type.json() + `"]}`
 }

@@ -307,7 +307,7 @@ func (rd *reader) advance(part string, to peak) {
 func (r *run) endStream(rd *reader, err error) error {
 	var refused []string
 	if err == nil {
-		err, refused = r.outcome(rd)
+		refused, err = r.outcome(rd)
 	}
 	rd.bequeath()
 	for _, f := range rd.family() {

@@ -185,23 +185,23 @@ func (rd *reader) hasFailed(part string) bool {
 // verdict is the error of a stream whose partitions had their turn: that of a
 // partition which failed, or the refusal where none could be read. refused are
 // the partitions that it could do without.
-func (rd *reader) verdict() (err error, refused []partFailure) {
+func (rd *reader) verdict() (refused []partFailure, err error) {
 	for _, f := range rd.failed {
 		e := fault.As(f.err)
 		if e.Kind != fault.Permission && !(rd.optional() && e.Status == 404) {
-			return f.err, nil
+			return nil, f.err
 		}
 		refused = append(refused, f)
 	}
 	if len(refused) > 0 && len(refused) >= len(rd.met) {
-		return refused[0].err, nil
+		return nil, refused[0].err
 	}
-	return nil, refused
+	return refused, nil
 }
 
 // outcome is verdict, with the partitions that were done without told of.
-func (r *run) outcome(rd *reader) (err error, refused []string) {
-	err, parts := rd.verdict()
+func (r *run) outcome(rd *reader) (refused []string, err error) {
+	parts, err := rd.verdict()
 	noun := r.Source.Scopes[rd.s.Scope].Called()
 	for _, p := range parts {
 		refused = append(refused, title(p.part))
@@ -209,7 +209,7 @@ func (r *run) outcome(rd *reader) (err error, refused []string) {
 			r.Log.Warn("a "+noun+" refuses this stream, the others were read", "stream", rd.s.Name, noun, title(p.part), "reason", p.err.Error())
 		}
 	}
-	return err, refused
+	return refused, err
 }
 
 // compareEpochs notes, before anything of a partition is read, whether its

@@ -105,7 +105,7 @@ var message = regexp.MustCompile(`"value"\s*:\s*"((?:[^"\\]|\\.)*)"`)
 // of WCF services, not seen recorded for Exact (GUESS).
 func quoted(body []byte) []string {
 	m := message.FindSubmatch(body)
-	if m == nil || !aboutField.Match(m[1]) {
+	if len(m) < 2 || !aboutField.Match(m[1]) {
 		return nil
 	}
 	var names []string

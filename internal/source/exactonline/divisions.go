@@ -68,7 +68,7 @@ const centralEurope = "Europe/Amsterdam"
 func zoneOf(region string, m me) (string, error) {
 	at, err := time.Parse("2006-01-02T15:04:05.999999999", m.ServerTime)
 	if m.ServerUtcOffset == nil || err != nil {
-		return centralEurope, nil
+		return centralEurope, nil //nolint:nilerr // it is not told, as far as we can read
 	}
 	offset := int(*m.ServerUtcOffset)
 	at = at.Add(-time.Duration(offset) * time.Second)

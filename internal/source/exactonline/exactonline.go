@@ -40,7 +40,7 @@ func Source() *stream.Source {
 			{Key: keyRefreshToken, Kind: stream.Secret, Doc: "refresh token of a sign-in; not needed after tap-backoffice auth"},
 			{Key: "start_date", Kind: stream.Date, Required: true, Doc: "lower bound of the streams that know a date; row versions start there where the service can tell them"},
 			{Key: keyRegion, Default: "nl", Check: region, Doc: "site of the account: nl, be, de, fr, es, uk or us"},
-			{Key: keyDivisions, Kind: stream.List, Default: allDivisions, Check: divisionNumber, Doc: `numbers of the divisions to read, or "all"`},
+			{Key: keyDivisions, Kind: stream.List, Default: allDivisions, Check: divisionNumbers, Doc: `numbers of the divisions to read, or "all"`},
 			{Key: "include_deleted", Kind: stream.Boolean, Default: "false", Doc: "also write what was deleted, as _deleted_at on the sync streams"},
 			{Key: keyRedirectURI, Doc: "redirect URI registered for the app, for tap-backoffice auth"},
 		},
@@ -48,7 +48,7 @@ func Source() *stream.Source {
 		Base:   "/api/v1/",
 		// DOC (API limits): an access token lives 600 s and may be replaced from
 		// 570 s on; each refresh burns the refresh token.
-		Auth: stream.OAuth{
+		Auth: stream.OAuth{ //nolint:gosec // names of config keys
 			Token: "/api/oauth2/token", Authorize: "/api/oauth2/auth",
 			ClientID: keyClientID, ClientSecret: keyClientSecret, RefreshToken: keyRefreshToken, RedirectURI: keyRedirectURI,
 			Prefix: "Bearer ", Rotates: true, MinAge: 570 * time.Second, Early: 30 * time.Second, Lifetime: 600 * time.Second,
@@ -225,7 +225,7 @@ func newer(_ stream.Config, from, _ string) []stream.Param {
 // it is otherwise, the bookmark waits for the last page.
 func proof(next string, last int64) bool {
 	m := skipToken.FindStringSubmatch(next)
-	return m != nil && m[1] == strconv.FormatInt(last, 10)
+	return len(m) > 1 && m[1] == strconv.FormatInt(last, 10)
 }
 
 var skipToken = regexp.MustCompile(`[?&](?:\$|%24)skiptoken=(\d+)L?(?:&|$)`)
@@ -278,10 +278,12 @@ func region(v string) error {
 
 var number = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
 
-// divisionNumber checks one member of the list.
-func divisionNumber(v string) error {
-	if v != allDivisions && !number.MatchString(v) {
-		return errors.New(`numbers of divisions, or "all"`)
+// divisionNumbers checks the list, which comes comma-separated.
+func divisionNumbers(list string) error {
+	for v := range strings.SplitSeq(list, ",") {
+		if v != allDivisions && !number.MatchString(v) {
+			return errors.New(`numbers of divisions, or "all"`)
+		}
 	}
 	return nil
 }
