@@ -84,6 +84,9 @@ func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 		if x.err != nil {
 			return -1, x.err
 		}
+		if len(x.parts) == 0 {
+			return 0, nil // nothing to read is no fault
+		}
 		part = x.parts[0]
 	}
 	l := &lane{rd: &reader{s: s, run: &run{Options: Options{Config: c}}, fields: &fields{names: ownKey(s)}}, slice: slice{part: &part}}

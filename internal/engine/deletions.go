@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"sync"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -28,10 +29,29 @@ type deletionLists struct {
 }
 
 type deletionList struct {
-	mu   sync.Mutex
+	// turn is held while the list is read: a mutex could not be left when the run
+	// ends.
+	turn chan struct{}
 	read bool
 	err  error
 	rows []deletion
+}
+
+// get returns the list, read at most once.
+func (d *deletionList) get(ctx context.Context, read func() ([]deletion, error)) ([]deletion, error) {
+	select {
+	case d.turn <- struct{}{}:
+		defer func() { <-d.turn }()
+	case <-ctx.Done():
+		return nil, errEnded
+	}
+	if !d.read {
+		// Not through l.fetch: whoever waits for the list must not wait for room
+		// that only its own turn makes.
+		d.rows, d.err = read()
+		d.read = true
+	}
+	return d.rows, d.err
 }
 
 // deletion is one deleted row, its members as raw JSON.
@@ -48,7 +68,7 @@ func (d *deletionLists) of(list, part string) *deletionList {
 	}
 	id := list + "\x00" + part
 	if d.lists[id] == nil {
-		d.lists[id] = &deletionList{}
+		d.lists[id] = &deletionList{turn: make(chan struct{}, 1)}
 	}
 	return d.lists[id]
 }
@@ -58,19 +78,11 @@ func (d *deletionLists) of(list, part string) *deletionList {
 func (l *lane) deletions(ctx context.Context) error {
 	rd, spec := l.rd, l.rd.s.Deletions
 	list := rd.run.deletions.of(spec.Stream, l.part.ID)
-	list.mu.Lock()
-	if !list.read {
-		// Not through l.fetch: whoever waits for the list must not wait for room
-		// that only its own turn makes.
-		list.rows, list.err = l.listDeletions(ctx, spec)
-		list.read = true
-	}
-	rows, err := list.rows, list.err
-	list.mu.Unlock()
+	rows, err := list.get(ctx, func() ([]deletion, error) { return l.listDeletions(ctx, spec) })
 	if err != nil {
-		return err
+		return rd.wrap("deletions, "+spec.Stream, err)
 	}
-	mark, err := rd.deletedMark(l.part.ID)
+	mark, err := rd.deletedMark(l.part)
 	if err != nil {
 		return err
 	}
@@ -104,12 +116,13 @@ func (l *lane) deletions(ctx context.Context) error {
 }
 
 // deletedMark is up to where deletions have been written, nil for nowhere.
-func (rd *reader) deletedMark(part string) (*int64, error) {
-	if rd.isReset(part) || rd.refreshing() {
+func (rd *reader) deletedMark(part *stream.Partition) (*int64, error) {
+	// A later stream's epochs may not have been told of yet.
+	if rd.moved(part) != "" || rd.refreshing() {
 		return nil, nil
 	}
 	list := rd.run.Source.Stream(rd.s.Deletions.Stream)
-	return rd.stored(part, deletedUntil, unitOf(rd.run.Source, list))
+	return rd.stored(part.ID, deletedUntil, unitOf(rd.run.Source, list))
 }
 
 // unitOf returns the unit of a stream's cursor.
@@ -131,7 +144,7 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 		if d := rd.s.Deletions; d == nil || d.Stream != spec.Stream || !rd.deletes() {
 			continue
 		}
-		mark, err := rd.deletedMark(l.part.ID)
+		mark, err := rd.deletedMark(l.part)
 		if err != nil {
 			return nil, err
 		}
@@ -167,36 +180,41 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 		return end, err
 	}
 	req := paging.First(s.Page, list.request(sp))
+	visited, seed := map[uint64]struct{}{}, maphash.MakeSeed()
+	chain := &pageChain{}
 	for n := 1; req != nil; n++ {
 		req.MaxBody = 0
 		resp, err := r.Fetcher.Fetch(ctx, req)
 		if errors.Is(err, stream.NoRows) {
 			break
 		}
-		if err != nil {
-			return nil, pageFault(n, err)
-		}
 		count := len(rows)
-		if err := reader.shape.Walk(resp.Body, &list.page, read); err != nil {
-			return nil, pageFault(n, list.shapeFault(err, resp))
+		var next *stream.Request
+		if err == nil {
+			next, err = list.listed(req, resp, read, func() (int, int) { return len(rows) - count, len(rows) })
+			release(resp)
 		}
-		if !reader.found(&list.page, 0) {
-			return nil, pageFault(n, list.shapeFault(&jsonspan.ShapeError{Path: s.Records, Found: "nothing"}, resp))
+		if err == nil && next != nil {
+			err = chain.progress(visited, requestHash(seed, next), n, len(rows)-count, len(rows) > count)
 		}
-		next, err := paging.Next(s.Page, req, paging.Head{
-			Rows: len(rows) - count, Seen: len(rows),
-			Capture: func(path string) []byte { return list.captured(&list.page, path) },
-		})
-		release(resp)
 		if err != nil {
 			return nil, pageFault(n, err)
-		}
-		if next != nil && next.URL == req.URL && n > 1 {
-			return nil, &fault.Error{Kind: fault.Contract, Err: errors.New("the pages of " + s.Name + " lead in a circle")}
 		}
 		req = next
 	}
 	return rows, nil
+}
+
+// listed reads one page of the list and finds the next one.
+func (l *lane) listed(req *stream.Request, resp *stream.Response, row func(int, []byte, int) (int, error), rows func() (page, all int)) (*stream.Request, error) {
+	if err := l.rd.shape.Walk(resp.Body, &l.page, row); err != nil {
+		return nil, l.shapeFault(err, resp)
+	}
+	if !l.rd.found(&l.page, 0) {
+		return nil, l.shapeFault(&jsonspan.ShapeError{Path: l.rd.s.Records, Found: "nothing"}, resp)
+	}
+	page, all := rows()
+	return paging.Next(l.rd.s.Page, req, paging.Head{Rows: page, Seen: all, Capture: func(path string) []byte { return l.captured(&l.page, path) }})
 }
 
 // readDeletion takes what is wanted of one row of the list.

@@ -168,6 +168,7 @@ func (r *run) emitItem(l *lane, it *item) error {
 		return r.endStream(rd, nil)
 	}
 	if it.unkeyed != nil && rd.selected {
+		rd.renew(l.part.ID)
 		r.State.SetMember(rd.s.Name, l.part.ID, withoutKey, []byte(strconv.FormatInt(*it.unkeyed, 10)))
 	}
 	if it.deleted != nil && rd.selected {
@@ -397,7 +398,7 @@ func (rd *reader) readable() bool {
 // optional tells whether a stream, or one that it needs and that failed, may be
 // absent.
 func (rd *reader) optional() bool {
-	return rd.s.Optional || rd.up != nil && rd.up.err != nil && rd.up.optional()
+	return rd.s.Optional || rd.up != nil && (rd.up.err != nil || len(rd.up.failed) > 0) && rd.up.optional()
 }
 
 // tally is what a converter had to do with a member, over a whole stream.

@@ -150,14 +150,12 @@ type run struct {
 	report  Report
 
 	deletions deletionLists
+	untold    refusals // where to start was not told
 }
 
 func (r *run) do(ctx context.Context) *Report {
 	r.initial = r.State.Clone()
 	err := r.plan()
-	if err == nil {
-		err = r.open(ctx)
-	}
 	if err == nil {
 		// The echo: a target that copies its first STATE must find the old one.
 		err = r.Out.State(r.State)
@@ -166,7 +164,9 @@ func (r *run) do(ctx context.Context) *Report {
 		r.report.Err = err
 		return &r.report
 	}
-	err = r.sync(ctx)
+	if err = r.open(ctx); err == nil {
+		err = r.sync(ctx)
+	}
 	if errors.Is(err, errEnded) {
 		if err = context.Cause(ctx); err == nil { // invariant: only the context ends a run
 			err = fault.New(fault.Internal, "the run ended without a cause", "this is a defect of tap-backoffice, please report it")
@@ -194,7 +194,8 @@ func (r *run) do(ctx context.Context) *Report {
 }
 
 // open asks what the account says of itself; the plans may depend on it.
-func (r *run) open(ctx context.Context) error {
+func (r *run) open(ctx context.Context) (err error) {
+	defer caught(&err)
 	if r.Source.Open == nil {
 		return nil
 	}

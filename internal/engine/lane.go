@@ -181,7 +181,7 @@ func (l *lane) run(ctx context.Context) {
 		if l.rd.survives(err) {
 			l.of.gone.note(l.n)
 			if e := fault.As(err); e.Partition {
-				l.rd.run.closed.add(l.part.ID)
+				l.rd.run.close(l.rd, l.part, err)
 			}
 		} else {
 			l.rd.gone.note(l.n)
@@ -355,7 +355,7 @@ func (l *lane) request(sp span) *stream.Request {
 		if !sp.openFrom {
 			from = l.rd.unit.Format(sp.from, c.Layout)
 		}
-		if !sp.openTo && !(c.Unended && l.rd.run.End.IsZero() && sp.to >= l.rd.cap()) {
+		if !sp.openTo && !l.unended(sp) {
 			to = l.rd.unit.Format(sp.to, c.Layout)
 		}
 		req.Params = append(req.Params, c.Bounds(l.rd.run.Config, from, to)...)
@@ -364,6 +364,11 @@ func (l *lane) request(sp span) *stream.Request {
 		req.Params = append(req.Params, stream.Param{Name: s.Select, Value: l.rd.fields.text()})
 	}
 	return req
+}
+
+// unended tells whether a window is asked for without its upper bound.
+func (l *lane) unended(sp span) bool {
+	return l.rd.s.Cursor.Unended && l.rd.run.End.IsZero() && sp.to >= l.rd.cap()
 }
 
 // expand fills the placeholders of the config, the partition and the parent.
@@ -433,6 +438,9 @@ func (l *lane) fetch(ctx context.Context, req *stream.Request) (*stream.Response
 // ask sends one request.
 func (l *lane) ask(ctx context.Context, req *stream.Request) (*stream.Response, error) {
 	r := l.rd.run
+	if err := r.closed.err(l.part.ID); err != nil {
+		return nil, err // it was closed since the lane was started
+	}
 	// What is read before its turn must be small; the head alone may read a
 	// large answer, and a stream known for them waits for its turn.
 	req.MaxBody = 0

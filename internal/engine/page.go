@@ -322,7 +322,7 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 		st.chain.nulls++
 	}
 	emit, keep := l.judge(f, st, v, keyed)
-	if keep && len(f.kids) > 0 {
+	if keep && len(f.kids) > 0 && l.kind != deleted { // what is gone has no children
 		f.keepParent(v, keyed)
 	}
 	if own && len(l.rd.riders) > 0 {
@@ -393,7 +393,7 @@ func (l *lane) beyond(v int64, sp span) (below, above bool) {
 	if !l.rd.s.Cursor.Filtered() {
 		return false, false
 	}
-	return !sp.openFrom && v < sp.from-slack, !sp.openTo && v > sp.to+slack
+	return !sp.openFrom && v < sp.from-slack, !sp.openTo && !l.unended(sp) && v > sp.to+slack
 }
 
 // peak is the greatest of the values seen; not ok before the first.

@@ -101,23 +101,41 @@ func title(p *stream.Partition) string {
 // those that the user named and that cannot be read.
 type closed struct {
 	mu   sync.Mutex
-	ids  map[string]bool
+	errs map[string]error
 	left []string
 }
 
-func (c *closed) add(id string) {
+// add notes what closed a partition, and tells whether that is news.
+func (c *closed) add(id string, err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ids == nil {
-		c.ids = map[string]bool{}
+	if c.errs == nil {
+		c.errs = map[string]error{}
 	}
-	c.ids[id] = true
+	if c.errs[id] != nil {
+		return false
+	}
+	c.errs[id] = err
+	return true
 }
 
-func (c *closed) has(id string) bool {
+// err is what closed a partition, nil for one that is open.
+func (c *closed) err(id string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.ids[id]
+	return c.errs[id]
+}
+
+// close notes that a partition is closed to the account, and tells it once.
+func (r *run) close(rd *reader, part *stream.Partition, err error) {
+	if !r.closed.add(part.ID, err) {
+		return
+	}
+	noun := r.Source.Scopes[rd.s.Scope].Called()
+	r.Log.Warn("a "+noun+" is closed to the account, it is read no further", noun, title(part), "reason", err.Error())
+	if part.Chosen {
+		r.closed.leave(title(part))
+	}
 }
 
 func (c *closed) leave(title string) {
@@ -220,13 +238,10 @@ func (rd *reader) compareEpochs(part *stream.Partition) {
 		if c == nil {
 			continue
 		}
-		for _, name := range c.Epochs {
-			was, ok := f.run.initial.Member(f.s.Name, part.ID, name)
-			if is := epochOf(part, name); ok && is != "" && string(was) != is {
-				if _, again := f.reset.LoadOrStore(part.ID, true); !again {
-					f.run.Log.Info("the bookmark means nothing any more, the stream is read anew", "stream", f.s.Name, f.run.Source.Scopes[f.s.Scope].Called(), title(part), "because", name, "was", plain(string(was)), "is", plain(is))
-				}
-			}
+		if name := f.moved(part); name != "" {
+			was, _ := f.run.initial.Member(f.s.Name, part.ID, name)
+			f.reset.Store(part.ID, true)
+			f.run.Log.Info("the bookmark means nothing any more, the stream is read anew", "stream", f.s.Name, f.run.Source.Scopes[f.s.Scope].Called(), title(part), "because", name, "was", plain(string(was)), "is", plain(epochOf(part, name)))
 		}
 		f.gap(part.ID, readAt, f.s.Cursor)
 	}
@@ -235,6 +250,20 @@ func (rd *reader) compareEpochs(part *stream.Partition) {
 			rd.gap(part.ID, deletedReadAt, s.Cursor)
 		}
 	}
+}
+
+// moved names the first epoch of a partition that has changed, "" for none.
+func (rd *reader) moved(part *stream.Partition) string {
+	if rd.s.Cursor == nil {
+		return ""
+	}
+	for _, name := range rd.s.Cursor.Epochs {
+		was, ok := rd.run.initial.Member(rd.s.Name, part.ID, name)
+		if is := epochOf(part, name); ok && is != "" && string(was) != is {
+			return name
+		}
+	}
+	return ""
 }
 
 // The state's members that tell when a list was last read whole which a vendor
@@ -246,7 +275,7 @@ const (
 
 // gap warns of what a vendor has forgotten since a list was last read.
 func (rd *reader) gap(part, member string, c *stream.Cursor) {
-	if c.Kept <= 0 || rd.isReset(part) {
+	if c.Kept <= 0 || rd.isReset(part) || rd.refreshing() {
 		return
 	}
 	raw, ok := rd.run.initial.Member(rd.s.Name, part, member)

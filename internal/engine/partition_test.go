@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 	"testing"
 
@@ -338,6 +337,60 @@ func TestChildrenFailInAPartition(t *testing.T) {
 	}
 }
 
+// Children need every row of their parent: where some of them could not be read,
+// none of the children are, and the others are not kept from it.
+func TestParentsFailInAPartition(t *testing.T) {
+	for _, concurrency := range []int{1, 4} {
+		for _, kind := range []fault.Kind{fault.Permission, fault.Transient} {
+			w := offspring(t, "7", "8", "9")
+			w.Concurrency = concurrency
+			w.table("d/8/orders", 5)
+			w.v.before = func(c call) error {
+				if c.path == "d/8/orders" && c.get("page") == "2" {
+					return &fault.Error{Kind: kind, Err: errors.New("no")}
+				}
+				return nil
+			}
+			res := w.run("")
+			require.Contains(t, res.at("orders"), "8/1.1", "its first page was read")
+			require.Zero(t, w.v.pathsAsked()["d/8/orders/1/lines"])
+			require.Empty(t, res.bookmark("lines", "partitions", "8"))
+			if kind == fault.Transient {
+				require.ErrorContains(t, res.result("lines").Err, "toy: lines: needs every row of orders: toy: orders: page 2: no")
+			} else {
+				require.NoError(t, res.result("lines").Err)
+				require.Equal(t, []string{"7/1.1", "7/2.1", "9/1.1", "9/2.1"}, res.at("lines"))
+				require.Equal(t, []string{"8"}, res.result("orders").Refused)
+				require.Equal(t, []string{"8"}, res.result("lines").Refused)
+				require.Equal(t, "2026-01-03", res.bookmark("lines", "partitions", "9", "modified"))
+				require.Equal(t, "2026-01-03", res.bookmark("lines", "partitions", "9", parentsUntil))
+			}
+			w.v.before = nil
+			rest := w.good(res.state())
+			require.Subset(t, rest.at("lines"), []string{"8/1.1", "8/2.1"})
+		}
+	}
+	t.Run("in one of two", func(t *testing.T) {
+		w := offspring(t, "7", "8")
+		w.refuses("d/8/", &fault.Error{Kind: fault.Permission, Status: 403, Err: errors.New("no")})
+		res := w.good("")
+		require.Equal(t, []string{"7/1.1", "7/2.1"}, res.at("lines"))
+		require.Equal(t, []string{"8"}, res.result("lines").Refused)
+	})
+	t.Run("in all of them", func(t *testing.T) {
+		w := offspring(t, "7", "8")
+		w.v.before = func(c call) error {
+			if strings.HasSuffix(c.path, "/orders") {
+				return &fault.Error{Kind: fault.Permission, Status: 403, Err: errors.New("no")}
+			}
+			return nil
+		}
+		res := w.run("")
+		require.Equal(t, fault.Permission, fault.KindOf(res.result("lines").Err))
+		require.True(t, res.result("lines").Skipped)
+	})
+}
+
 // A partition that is closed to the account is not asked by later streams.
 func TestClosedPartition(t *testing.T) {
 	shut := &fault.Error{Kind: fault.Permission, Status: 403, Partition: true, Err: errors.New("no access")}
@@ -422,192 +475,4 @@ func TestSkippedPartitions(t *testing.T) {
 		w.src.Scopes["division"] = scope
 		require.ErrorContains(t, w.run("").report.Err, "no partition can be read: 6: it is archived")
 	})
-}
-
-// versions is a stream that is read by row version, sorted, with a proof in the
-// link to the next page.
-func versions(name string) stream.Stream {
-	s := whole(name)
-	s.Schema = schemaOf(stamped)
-	s.Page = stream.NextLink{Next: "next"}
-	s.Cursor = &stream.Cursor{Field: "stamp", From: "since", Sorted: true, Epochs: []string{"_moved"}}
-	return s
-}
-
-// stamps is a table of n rows with row versions from first on.
-func (w *world) stamps(name string, n int, first int64) *table {
-	return w.table(name, n, func(tt *table) {
-		tt.unit, tt.cursor, tt.sorted, tt.from = stream.Int, "stamp", true, 0
-		for i := range tt.rows {
-			tt.rows[i].at = first + int64(i)
-		}
-	})
-}
-
-// moved are the partitions 7 and 9 with the value of 7's epoch.
-func moved(when string) []stream.Partition {
-	parts := numbers("7", "9")
-	parts[0].Epochs = []stream.Param{{Name: "_moved", Value: when}}
-	parts[1].Epochs = []stream.Param{{Name: "_moved", Value: `""`}}
-	return parts
-}
-
-func TestEpochs(t *testing.T) {
-	begin := func(t *testing.T) (*world, string) {
-		w := divided(t, moved(`"a"`), versions("orders"))
-		w.stamps("d/7/orders", 7, 101)
-		w.stamps("d/9/orders", 4, 201)
-		res := w.good("")
-		require.Equal(t, `{"bookmarks":{"orders":{"partitions":{"7":{"_moved":"a","stamp":107},"9":{"_moved":"","stamp":204}}}},"currently_syncing":null}`, res.state())
-		return w, res.state()
-	}
-	t.Run("unchanged", func(t *testing.T) {
-		w, state := begin(t)
-		res := w.good(state)
-		require.Equal(t, []string{"7/7.1", "9/4.1"}, res.at("orders"))
-		require.Equal(t, state, res.state())
-	})
-	t.Run("escaped by another program", func(t *testing.T) {
-		w, _ := begin(t)
-		w.divisions(moved(`"/Date(1)/"`)...)
-		res := w.good(`{"bookmarks":{"orders":{"partitions":{"7":{"_moved":"/Date(1)/","stamp":107}}}}}`)
-		require.Equal(t, []string{"7/7.1", "9/1.1", "9/2.1", "9/3.1", "9/4.1"}, res.at("orders"))
-	})
-	t.Run("changed", func(t *testing.T) {
-		for _, concurrency := range []int{1, 4} {
-			w, state := begin(t)
-			w.Concurrency = concurrency
-			w.divisions(moved(`"b"`)...)
-			w.stamps("d/7/orders", 7, 11)
-			res := w.told(strings.Replace(state, `"_moved":"a"`, `"_deleted":90,"_moved":"a"`, 1))
-			require.Equal(t, append([]string{"7/1.1", "7/2.1", "7/3.1", "7/4.1", "7/5.1", "7/6.1", "7/7.1"}, "9/4.1"), res.at("orders"))
-			require.Equal(t, "17", res.bookmark("orders", "partitions", "7", "stamp"), "lower than it was")
-			require.Equal(t, "b", res.bookmark("orders", "partitions", "7", "_moved"))
-			require.Equal(t, "null", res.bookmark("orders", "partitions", "7", "_deleted"), "nothing of the old entry is left")
-			require.Equal(t, "204", res.bookmark("orders", "partitions", "9", "stamp"))
-			require.Zero(t, w.warnings())
-			require.Equal(t, 1, strings.Count(w.log.String(), "the bookmark means nothing any more"))
-			require.Contains(t, w.log.String(), "division=7 because=_moved was=a is=b")
-			require.Equal(t, []string{"7/7.1", "9/4.1"}, w.good(res.state()).at("orders"))
-		}
-	})
-	t.Run("first set", func(t *testing.T) {
-		w, state := begin(t)
-		parts := moved(`"a"`)
-		parts[1].Epochs[0].Value = `"2026-01-01"`
-		w.divisions(parts...)
-		res := w.good(state)
-		require.Equal(t, []string{"7/7.1", "9/1.1", "9/2.1", "9/3.1", "9/4.1"}, res.at("orders"), "what was empty has changed")
-	})
-	t.Run("changed, and no row comes", func(t *testing.T) {
-		w, state := begin(t)
-		w.divisions(moved(`"b"`)...)
-		w.v.tables["d/7/orders"].rows = nil
-		res := w.good(state)
-		require.Equal(t, "null", res.bookmark("orders", "partitions", "7", "stamp"))
-		require.Equal(t, "b", res.bookmark("orders", "partitions", "7", "_moved"))
-		w.stamps("d/7/orders", 1, 3)
-		require.Equal(t, []string{"7/1.1", "9/4.1"}, w.good(res.state()).at("orders"))
-	})
-	t.Run("interrupted before the first checkpoint", func(t *testing.T) {
-		for _, page := range []string{"", "2"} {
-			w, state := begin(t)
-			w.divisions(moved(`"b"`)...)
-			w.stamps("d/7/orders", 7, 11)
-			w.v.before = func(c call) error {
-				if c.path == "d/7/orders" && c.get("page") == page {
-					return &fault.Error{Kind: fault.Transient, Err: errors.New("no")}
-				}
-				return nil
-			}
-			res := w.run(state)
-			if page == "" {
-				require.Equal(t, "a", res.bookmark("orders", "partitions", "7", "_moved"))
-				require.Equal(t, "107", res.bookmark("orders", "partitions", "7", "stamp"))
-			} else {
-				require.Equal(t, "b", res.bookmark("orders", "partitions", "7", "_moved"))
-				require.Equal(t, "12", res.bookmark("orders", "partitions", "7", "stamp"), "the first page but one row")
-			}
-			for _, m := range res.lines { // never the old bookmark with the new epoch, nor the new one with the old
-				if m.Type == "STATE" {
-					epoch, stamp := dig(t, string(m.Value), "bookmarks", "orders", "partitions", "7", "_moved"), dig(t, string(m.Value), "bookmarks", "orders", "partitions", "7", "stamp")
-					require.Equal(t, epoch == "a", stamp == "107", "%s", m.raw)
-				}
-			}
-			w.v.before = nil
-			rest := w.good(res.state())
-			require.Subset(t, append(rest.at("orders"), res.at("orders")...), []string{"7/1.1", "7/2.1", "7/3.1", "7/4.1", "7/5.1", "7/6.1", "7/7.1"})
-			if page == "" {
-				require.Contains(t, rest.at("orders"), "7/1.1")
-			}
-			require.Equal(t, "17", rest.bookmark("orders", "partitions", "7", "stamp"))
-		}
-	})
-	t.Run("absent in the state", func(t *testing.T) {
-		w, _ := begin(t)
-		res := w.good(`{"bookmarks":{"orders":{"partitions":{"7":{"stamp":106},"9":{"stamp":204,"_moved":null}}}}}`)
-		require.Equal(t, []string{"7/6.1", "7/7.1", "9/4.1"}, res.at("orders"))
-		require.Equal(t, "a", res.bookmark("orders", "partitions", "7", "_moved"), "taken over")
-		require.Zero(t, w.warnings())
-	})
-	t.Run("not told by the vendor", func(t *testing.T) {
-		w, state := begin(t)
-		w.divisions(numbers("7", "9")...)
-		res := w.good(state)
-		require.Equal(t, []string{"7/7.1", "9/4.1"}, res.at("orders"))
-		require.Equal(t, "a", res.bookmark("orders", "partitions", "7", "_moved"))
-	})
-	t.Run("the state is held", func(t *testing.T) {
-		w, state := begin(t)
-		w.divisions(moved(`"b"`)...)
-		w.Since = epoch.AddDate(0, -1, 0)
-		res := w.good(state)
-		for _, m := range res.lines {
-			if m.Type == "STATE" {
-				require.JSONEq(t, state, string(m.Value))
-			}
-		}
-	})
-	t.Run("read anew in full", func(t *testing.T) {
-		w, state := begin(t)
-		w.divisions(moved(`"b"`)...)
-		w.stamps("d/7/orders", 7, 11)
-		w.FullRefresh = []string{"orders"}
-		res := w.good(state)
-		require.Equal(t, "17", res.bookmark("orders", "partitions", "7", "stamp"))
-		require.Equal(t, "b", res.bookmark("orders", "partitions", "7", "_moved"))
-	})
-}
-
-// Killed at any line of a run in which a partition was moved, nothing is lost.
-func TestKilledAfterAMove(t *testing.T) {
-	begin := func() (*world, string) {
-		w := divided(t, moved(`"a"`), versions("orders"), versions("more"))
-		for _, name := range []string{"orders", "more"} {
-			w.stamps("d/7/"+name, 8, 101)
-			w.stamps("d/9/"+name, 3, 201)
-		}
-		state := w.good("").state()
-		w.divisions(moved(`"b"`)...)
-		for _, name := range []string{"orders", "more"} {
-			tt := w.stamps("d/7/"+name, 8, 98)
-			tt.touch(2, 120) // missed if the old bookmark were held against the new values
-		}
-		return w, state
-	}
-	w, state := begin()
-	full := w.good(state)
-	lines := slices.Collect(strings.Lines(string(full.out)))
-	for cut := range lines {
-		prefix := read(t, []byte(strings.Join(lines[:cut], "")))
-		w, state := begin()
-		if s := prefix.state(); s != "" {
-			state = s
-		}
-		rest := w.good(state)
-		for _, name := range []string{"orders", "more"} {
-			require.Subset(t, append(prefix.at(name), rest.at(name)...), full.at(name), "cut after %d lines", cut)
-		}
-		require.Equal(t, full.bookmark(), rest.bookmark())
-	}
 }

@@ -134,7 +134,7 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 		case <-ctx.Done():
 			return errEnded
 		}
-		if rd.up.err != nil {
+		if rd.up.err != nil && len(rd.up.failed) == 0 { // else see bequeath
 			return rd.lacks(rd.up, rd.up.err)
 		}
 	}
@@ -143,7 +143,7 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 		return rd.wrap("list "+rd.s.Scope, err)
 	}
 	all := len(parts)
-	if parts = slices.DeleteFunc(slices.Clone(parts), func(p stream.Partition) bool { return rd.run.closed.has(p.ID) }); len(parts) == 0 && all > 0 {
+	if parts = slices.DeleteFunc(slices.Clone(parts), func(p stream.Partition) bool { return rd.run.closed.err(p.ID) != nil }); len(parts) == 0 && all > 0 {
 		return rd.wrap("", &fault.Error{
 			Kind: fault.Permission, Err: errors.New("no " + rd.run.Source.Scopes[rd.s.Scope].Called() + " can be read any more"),
 			Hint: "see the refusals before this one",
@@ -270,7 +270,7 @@ func (rd *reader) countsKeyless() bool {
 func (rd *reader) known(part string) *int64 {
 	raw, ok := rd.run.initial.Member(rd.s.Name, part, withoutKey)
 	var n int64
-	if !ok || json.Unmarshal(raw, &n) != nil {
+	if !ok || rd.isReset(part) || json.Unmarshal(raw, &n) != nil {
 		return nil
 	}
 	return &n

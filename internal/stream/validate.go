@@ -333,8 +333,8 @@ func (v *validation) cursor() {
 		v.say("Proof is for a Cursor that is Sorted")
 	}
 	for _, name := range c.Epochs {
-		if !strings.HasPrefix(name, "_") || v.s.Scope == "" {
-			v.say("epoch %q needs a leading _ and a Scope", name)
+		if !strings.HasPrefix(name, "_") || v.s.Scope == "" || v.s.Parent != nil {
+			v.say("epoch %q needs a leading _, a Scope, and a stream without Parent", name)
 		}
 	}
 	if b := c.Begin; b != nil && (b.Ask == nil || b.Read == nil) {
