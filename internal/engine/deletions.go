@@ -74,38 +74,32 @@ func (d *deletionLists) of(list, part string) *deletionList {
 }
 
 // deletions writes a record for each row that was deleted from the stream since
-// the last run: its key, and when.
+// the last run: its key, and when. A row that has come in this run with a later
+// version than its deletion is there again.
 func (l *lane) deletions(ctx context.Context) error {
-	rd, spec := l.rd, l.rd.s.Deletions
-	list := rd.run.deletions.of(spec.Stream, l.part.ID)
-	rows, err := list.get(ctx, func() ([]deletion, error) { return l.listDeletions(ctx, spec) })
-	if err != nil {
-		return rd.wrap("deletions, "+spec.Stream, err)
-	}
-	mark, err := rd.deletedMark(l.part)
+	all, mark, err := l.deletionList(ctx)
 	if err != nil {
 		return err
 	}
-	key := ""
-	for _, name := range rd.s.Key {
-		if name[0] != '_' {
-			key = name
-		}
-	}
+	alive := l.of.buried.Load()
 	st := pageState{span: l.span, chain: &pageChain{}}
-	l.feeds[0].conv.SetTime(rd.run.Now().UTC().Format(stream.MicroLayout))
+	f := l.feeds[0]
+	f.conv.SetTime(l.rd.run.Now().UTC().Format(stream.MicroLayout))
 	var to peak
-	var row []byte
-	for _, d := range rows {
+	var row, spare []byte
+	for _, d := range all {
 		to.raise(d.value)
-		if spec.Where != "" && d.where != spec.Is || mark != nil && d.value <= *mark {
+		if !l.concerns(d, mark) {
 			continue
 		}
-		row = append(append(append(row[:0], `{"`...), key...), `":`...)
-		row = append(append(row, d.key...), `,"`+stream.DeletedAt+`":`...)
-		row = append(append(row, d.at...), '}')
-		if _, err := l.row(l.feeds[0], row, 0, &st); err != nil {
-			return l.shapeFault(err, &stream.Response{URL: spec.Stream})
+		row = l.tombstone(row[:0], d)
+		if alive != nil {
+			if spare, _, err = f.conv.Append(spare[:0], row, 0); err == nil && alive.after(f.conv.KeyHash(), d.value) {
+				continue
+			}
+		}
+		if _, err := l.row(f, row, 0, &st); err != nil {
+			return l.shapeFault(err, &stream.Response{URL: l.rd.s.Deletions.Stream})
 		}
 	}
 	if mark != nil {
@@ -113,6 +107,93 @@ func (l *lane) deletions(ctx context.Context) error {
 	}
 	l.flush(item{covers: l.span, deleted: &to})
 	return nil
+}
+
+// deletionList returns the list that holds the stream's deletions, and up to
+// where they have been written.
+func (l *lane) deletionList(ctx context.Context) ([]deletion, *int64, error) {
+	rd, spec := l.rd, l.rd.s.Deletions
+	list := rd.run.deletions.of(spec.Stream, l.part.ID)
+	all, err := list.get(ctx, func() ([]deletion, error) { return l.listDeletions(ctx, spec) })
+	if err != nil {
+		return nil, nil, rd.wrap("deletions, "+spec.Stream, err)
+	}
+	mark, err := rd.deletedMark(l.part)
+	return all, mark, err
+}
+
+// concerns tells whether a deletion is one of the stream's that is not written.
+func (l *lane) concerns(d deletion, mark *int64) bool {
+	spec := l.rd.s.Deletions
+	return (spec.Where == "" || d.where == spec.Is) && (mark == nil || d.value > *mark)
+}
+
+// tombstone appends a deletion as a row of the stream.
+func (l *lane) tombstone(dst []byte, d deletion) []byte {
+	key := ""
+	for _, name := range l.rd.s.Key {
+		if name[0] != '_' {
+			key = name
+		}
+	}
+	dst = append(append(append(dst, `{"`...), key...), `":`...)
+	dst = append(append(dst, d.key...), `,"`+stream.DeletedAt+`":`...)
+	return append(append(dst, d.at...), '}')
+}
+
+// graves are the keys of deletions that are about to be written, by hash, with
+// the greatest version in which this run has seen their rows.
+type graves struct {
+	versions map[uint64]*peak // which keys it has never changes
+	mu       sync.Mutex       // guards the peaks
+}
+
+// saw notes a row.
+func (g *graves) saw(key uint64, version int64) {
+	p := g.versions[key]
+	if p == nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p.raise(version)
+}
+
+// after tells whether the row has been seen in a later version than its deletion.
+func (g *graves) after(key uint64, deleted int64) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	p := g.versions[key]
+	return p != nil && p.ok && p.v > deleted
+}
+
+// watchGraves reads the list before the rows, so that rows which are there again
+// are known. Where it cannot be read, whoever writes the deletions says so.
+func (l *lane) watchGraves(ctx context.Context) {
+	rd := l.rd
+	if !rd.deletes() || unitOf(rd.run.Source, rd.run.Source.Stream(rd.s.Deletions.Stream)) != rd.unit {
+		return
+	}
+	if l.of.buried.Load() == nil {
+		all, mark, err := l.deletionList(ctx)
+		if err != nil {
+			return
+		}
+		g := &graves{versions: map[uint64]*peak{}}
+		var row, line []byte
+		for _, d := range all {
+			if !l.concerns(d, mark) {
+				continue
+			}
+			row = l.tombstone(row[:0], d)
+			if line, _, err = l.feeds[0].conv.Append(line[:0], row, 0); err == nil {
+				g.versions[l.feeds[0].conv.KeyHash()] = &peak{}
+			}
+		}
+		l.feeds[0].conv.Notes() // told when they are written
+		l.of.buried.CompareAndSwap(nil, g)
+	}
+	l.feeds[0].graves = l.of.buried.Load()
 }
 
 // deletedMark is up to where deletions have been written, nil for nowhere.

@@ -419,3 +419,16 @@ func TestKilledBetweenDeletions(t *testing.T) {
 		require.Equal(t, full.bookmark(), rest.bookmark(), "cut after %d lines", cut)
 	}
 }
+
+// A row that is there again, in a later version than its deletion, is not
+// overwritten by it.
+func TestRestored(t *testing.T) {
+	w := mortal(t)
+	w.divisions(moved(`"a"`)[:1]...)
+	w.stamps("d/7/orders", 4, 600)
+	w.deletion("7", 550, 1, 2)
+	w.deletion("7", 700, 1, 3)
+	res := w.good("")
+	require.NotContains(t, res.buried("orders"), "7/2", "row 2 has version 601, its deletion 550")
+	require.Contains(t, res.buried("orders"), "7/3", "row 3 has version 602, its deletion 700")
+}

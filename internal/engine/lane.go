@@ -57,7 +57,8 @@ type feed struct {
 	// counted is the greatest value of the window so far that may become a
 	// bookmark, inside the greatest that the next window does not share.
 	counted, inside peak
-	given           int64 // records so far
+	given           int64   // records so far
+	graves          *graves // of the stream's deletions, nil for none
 }
 
 // kidBound is what a kid of a feed's stream wants of its rows: those from low
@@ -211,6 +212,7 @@ func (l *lane) read(ctx context.Context) (err error) {
 	case l.rd.s.Job != nil:
 		return l.job(ctx)
 	}
+	l.watchGraves(ctx)
 	sp, err := l.begin(ctx)
 	if err != nil {
 		return err

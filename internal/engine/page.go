@@ -328,6 +328,9 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 	if own && len(l.rd.riders) > 0 {
 		l.offer(f)
 	}
+	if f.graves != nil && keyed {
+		f.graves.saw(f.conv.KeyHash(), v)
+	}
 	if !emit || !f.rd.selected {
 		*f.lines = (*f.lines)[:start]
 		return end, nil

@@ -40,6 +40,8 @@ const (
 // partRun is one partition of one stream in this run.
 type partRun struct {
 	gone earliest // the lane that failed: what is left of the partition is not read
+	// buried are the rows whose deletions are to be written.
+	buried atomic.Pointer[graves]
 }
 
 // chain is what the windows of one partition and parent share: once one of them
