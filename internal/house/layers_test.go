@@ -50,6 +50,7 @@ var layers = []layer{
 	{"internal/singer", []string{"internal/fault", "internal/hint"}, "the wire is known without any knowledge of where records come from"},
 	{"internal/schema", []string{"internal/fault"}, "validity is judged by the schema alone"},
 	{"internal/jsonspan", nil, "a scanner of bytes that anyone may use"},
+	{"internal/csvspan", nil, "a scanner of bytes that anyone may use"},
 	{"internal/fault", nil, "the one error type crosses all packages, so it needs none"},
 	{"internal/hint", nil, "a guess at a name needs the names alone"},
 	{"internal/secret", nil, "what everyone holds may know nobody"},
@@ -66,9 +67,10 @@ var layers = []layer{
 	{"internal/emulator/rows", nil, "rows follow from a seed and a number, for any vendor"},
 	{
 		"internal/emulator/*",
-		[]string{"internal/emulator", "internal/emulator/rows", "internal/emulator/exactonline/data", "internal/edm"},
+		[]string{"internal/emulator", "internal/emulator/rows", "internal/emulator/exactonline/data", "internal/emulator/zohocrm/data", "internal/edm"},
 		"a stand-in shares code with neither the tap, which would share its mistakes, nor another vendor's",
 	},
+	{"internal/emulator/zohocrm/data", []string{"internal/emulator/rows"}, "rows and queries over them; the service around it asks"},
 	{"internal/emulator/exactonline/data", []string{"internal/edm", "internal/emulator/rows"}, "rows and queries over them; the service around it asks"},
 	{
 		suite,

@@ -1,0 +1,214 @@
+// Package csvspan owns the reading of CSV files (RFC 4180) as spans of bytes:
+// one pass, no allocation for a row, in bounded memory whatever the file says.
+// It must know no vendor, give no meaning to a value, and never hand over a row
+// that the file does not hold whole.
+package csvspan
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Limits of what is taken for a row.
+const (
+	MaxRow     = 16 << 20 // bytes
+	MaxColumns = 20_000
+)
+
+const firstBuffer = 256 << 10
+
+// Error says where a file is no CSV.
+type Error struct {
+	Row int // from 1, the header included
+	Msg string
+}
+
+// Error renders row and finding.
+func (e *Error) Error() string { return fmt.Sprintf("csv: row %d: %s", e.Row, e.Msg) }
+
+// Reader reads rows. The zero value is not ready: see NewReader.
+type Reader struct {
+	from   io.Reader
+	buf    []byte
+	at     int // the next row begins here
+	filled int
+	ended  bool // from has nothing more
+	row    int
+	fields [][]byte
+}
+
+// NewReader returns a Reader of a file with commas and double quotes. A byte
+// order mark at its beginning is skipped.
+func NewReader(from io.Reader) *Reader {
+	return &Reader{from: from, buf: make([]byte, firstBuffer)}
+}
+
+// Row is the number of the row that Read returned last, from 1.
+func (r *Reader) Row() int { return r.row }
+
+// Read returns the fields of the next row, io.EOF after the last one. They are
+// valid until the next call. Empty lines are skipped. A line ends in LF or CRLF.
+func (r *Reader) Read() ([][]byte, error) {
+	if r.row == 0 {
+		if err := r.skipMark(); err != nil {
+			return nil, err
+		}
+	}
+	for {
+		end, err := r.parse()
+		switch {
+		case errors.Is(err, errMore):
+			if err := r.fill(); err != nil {
+				return nil, err
+			}
+			continue
+		case err != nil:
+			return nil, err
+		case end == r.at:
+			return nil, io.EOF
+		}
+		r.at = end
+		if len(r.fields) == 1 && r.fields[0] != nil && len(r.fields[0]) == 0 {
+			continue // an empty line
+		}
+		r.row++
+		return r.fields, nil
+	}
+}
+
+var errMore = errors.New("more bytes are needed")
+
+var mark = []byte("\xef\xbb\xbf")
+
+func (r *Reader) skipMark() error {
+	for r.filled < len(mark) && !r.ended {
+		if err := r.fill(); err != nil {
+			return err
+		}
+	}
+	if bytes.HasPrefix(r.buf[r.at:r.filled], mark) {
+		r.at += len(mark)
+	}
+	return nil
+}
+
+// fill reads more bytes behind those of the row at hand.
+func (r *Reader) fill() error {
+	if r.at > 0 {
+		r.filled = copy(r.buf, r.buf[r.at:r.filled])
+		r.at = 0
+	}
+	if r.filled == len(r.buf) {
+		if len(r.buf) >= MaxRow {
+			return &Error{r.row + 1, fmt.Sprintf("longer than %d bytes", MaxRow)}
+		}
+		r.buf = append(r.buf, make([]byte, len(r.buf))...)
+	}
+	for {
+		n, err := r.from.Read(r.buf[r.filled:])
+		r.filled += n
+		switch {
+		case err == io.EOF:
+			r.ended = true
+			return nil
+		case err != nil:
+			return err
+		case n > 0:
+			return nil
+		}
+	}
+}
+
+// parse finds the fields of the row at r.at and returns where the next one
+// begins; r.at itself at the end of the file.
+func (r *Reader) parse() (end int, err error) {
+	b := r.buf[:r.filled]
+	i := r.at
+	r.fields = r.fields[:0]
+	if i == len(b) {
+		if r.ended {
+			return i, nil
+		}
+		return 0, errMore
+	}
+	for {
+		if len(r.fields) >= MaxColumns {
+			return 0, &Error{r.row + 1, fmt.Sprintf("more than %d columns", MaxColumns)}
+		}
+		var field []byte
+		if i < len(b) && b[i] == '"' {
+			if field, i, err = r.quoted(b, i); err != nil {
+				return 0, err
+			}
+		} else {
+			start := i
+			for i < len(b) && b[i] != ',' && b[i] != '\n' {
+				i++
+			}
+			field = b[start:i:i]
+			if i == len(b) && !r.ended {
+				return 0, errMore
+			}
+			if (i == len(b) || b[i] == '\n') && len(field) > 0 && field[len(field)-1] == '\r' {
+				field = field[:len(field)-1]
+			}
+		}
+		r.fields = append(r.fields, field)
+		switch {
+		case i == len(b):
+			return i, nil // the last line may lack its end
+		case b[i] == ',':
+			i++
+		default:
+			return i + 1, nil
+		}
+	}
+}
+
+// quoted reads the field in quotes at b[i] and returns where it ends: at a comma,
+// a line feed or the end of the file. Doubled quotes are made single in place;
+// should more bytes be needed, the row is read anew from what is in the buffer,
+// so nothing is changed before its end is known.
+func (r *Reader) quoted(b []byte, i int) (field []byte, end int, err error) {
+	start := i + 1
+	doubled := false
+	for j := start; ; {
+		k := bytes.IndexByte(b[j:], '"')
+		if k < 0 {
+			if r.ended {
+				return nil, 0, &Error{r.row + 1, "a quote is not closed: the file is cut off"}
+			}
+			return nil, 0, errMore
+		}
+		j += k + 1
+		if j == len(b) && !r.ended {
+			return nil, 0, errMore
+		}
+		if j < len(b) && b[j] == '"' {
+			doubled = true
+			j++
+			continue
+		}
+		field, end = b[start:j-1:j-1], j
+		break
+	}
+	if end < len(b) && b[end] == '\r' {
+		if end+1 == len(b) && !r.ended {
+			return nil, 0, errMore
+		}
+		end++
+	}
+	if end < len(b) && b[end] != ',' && b[end] != '\n' {
+		return nil, 0, &Error{r.row + 1, "something follows a closing quote"}
+	}
+	if doubled {
+		// A copy: the row may have to be read anew.
+		field = bytes.ReplaceAll(field, []byte(`""`), []byte(`"`))
+	}
+	if field == nil {
+		field = []byte{}
+	}
+	return field, end, nil
+}
