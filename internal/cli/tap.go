@@ -205,6 +205,7 @@ func (a *app) tell(source string, o outcome, all int, others, ifRefused string) 
 	}
 	if len(o.left) > 0 {
 		parts = append(parts, "all were read, but not of "+list(o.left))
+		hints = append(hints, "see the warnings for why, and leave out in the config what cannot be read")
 	}
 	a.code = o.code
 	a.last(fmt.Sprintf("%s: partial: of %s %s; %s", source, plural(int64(all), "stream"), strings.Join(parts, " and "), others),
