@@ -16,7 +16,6 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	stand "github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
-	"github.com/tap-backoffice/tap-backoffice/internal/source/exactonline"
 )
 
 // counting keeps no lines but counts the records.
@@ -38,7 +37,7 @@ func (c *counting) Write(p []byte) (int, error) {
 // TestAccounts reads 100,000 rows of one division: a page holds 1,000 (DOC), and
 // the list of divisions and the empty page after a full one are calls too.
 func TestAccounts(t *testing.T) {
-	visit(t, emulator.Options{Records: 100_000}, func(s *site) {
+	visit(t, emulator.Options{Records: 100_000}, func(t *testing.T, s *site) {
 		out := &counting{}
 		a := ask{
 			only: []string{"sync_crm_accounts.Code"}, config: map[string]any{"divisions": []string{first}},
@@ -74,17 +73,16 @@ func nothingTwice(t *testing.T, o *output) {
 // TestUnchanged reads the whole default selection twice: the second time each
 // stream with a bookmark costs one call in each division.
 func TestUnchanged(t *testing.T) {
-	visit(t, emulator.Options{Records: 20}, func(s *site) {
+	visit(t, emulator.Options{Records: 8}, func(t *testing.T, s *site) {
 		one := s.run(ask{}).complete()
 		require.Len(t, one.report.Streams, 242)
 		nothingTwice(t, one)
-		two := s.run(ask{state: one.state}).complete()
+		two := s.run(ask{state: one.state, rough: true}).complete()
 		nothingTwice(t, two)
 
-		table := exactonline.Source()
 		incremental := 0
 		for _, r := range two.report.Streams {
-			st := table.Stream(r.Stream)
+			st := source.Stream(r.Stream)
 			if st.Cursor == nil {
 				continue
 			}
@@ -148,8 +146,8 @@ func withinLimits(s *site, o *output, minute int) {
 // TestPace reads everything with the limits real: as fast as they allow, and two
 // divisions side by side.
 func TestPace(t *testing.T) {
-	visit(t, emulator.Options{Records: 12, Latency: latency}, func(s *site) {
-		one := s.run(ask{}).complete()
+	visit(t, emulator.Options{Records: 8, Latency: latency}, func(t *testing.T, s *site) {
+		one := s.run(ask{rough: true}).complete()
 		withinLimits(s, one, 60)
 
 		beside, most := 0, 0
@@ -172,6 +170,17 @@ func TestPace(t *testing.T) {
 	})
 }
 
+// defaults are the streams that are read unless the user chooses.
+func defaults() []string {
+	var out []string
+	for i := range source.Streams {
+		if source.Streams[i].Selected {
+			out = append(out, source.Streams[i].Name)
+		}
+	}
+	return out
+}
+
 func divisionOf(e emulator.Entry) string {
 	parts := strings.Split(strings.TrimPrefix(strings.TrimPrefix(e.Path, "/api/v1/"), "beta/"), "/")
 	return parts[0]
@@ -180,11 +189,11 @@ func divisionOf(e emulator.Entry) string {
 // TestPaceBesideAnother: another program has the same app, and takes a third of
 // each minute. The tap follows what the headers say is left.
 func TestPaceBesideAnother(t *testing.T) {
-	visit(t, emulator.Options{Records: 12, Latency: latency}, func(s *site) {
+	visit(t, emulator.Options{Records: 8, Latency: latency}, func(t *testing.T, s *site) {
 		var mu sync.Mutex
 		others := map[string]time.Time{} // the minute in which the other one was there
 		var taken atomic.Int64
-		out := s.run(ask{network: between(func(r *http.Request, inner http.RoundTripper) *http.Response {
+		out := s.run(ask{only: thin(defaults()), rough: true, network: between(func(r *http.Request, inner http.RoundTripper) *http.Response {
 			division := r.Header.Get("Authorization") // a token call has none
 			for _, d := range []string{first, second} {
 				if strings.Contains(r.URL.Path, "/"+d+"/") {
@@ -196,7 +205,7 @@ func TestPaceBesideAnother(t *testing.T) {
 			}
 			minute := time.Now().Truncate(time.Minute)
 			mu.Lock()
-			comes := others[division] != minute
+			comes := !others[division].Equal(minute)
 			others[division] = minute
 			mu.Unlock()
 			for range 20 {

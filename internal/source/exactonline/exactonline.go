@@ -138,16 +138,21 @@ func table(set *edm.Set) stream.Stream {
 		// DOC (Tips): ge; Modified is set on create too.
 		s.Cursor = &stream.Cursor{Field: set.Cursor, Filter: modified, Unended: true, Floor: floor}
 	default:
-		if set.Twin != "" && set.Variant == edm.Single && slices.Contains(set.Key, "ID") {
+		if set.Twin != "" && set.Variant == edm.Single && isGUID(set, set.Key[0]) {
 			// Since 2021 a set with a sync twin may demand a filter on one of a few
-			// fields, ID among them (CLIENT, picqer#591): one that all rows pass.
-			s.Params = []stream.Param{{Name: "$filter", Value: "ID ne guid'00000000-0000-0000-0000-000000000000'"}}
+			// fields, ID among them (CLIENT, picqer#591), or where the key is called
+			// otherwise, that one (GUESS): one that all rows pass.
+			s.Params = []stream.Param{{Name: "$filter", Value: set.Key[0] + " ne guid'00000000-0000-0000-0000-000000000000'"}}
 		}
 	}
 	if set.EntityType > 0 && set.Variant == edm.Sync {
 		s.Deletions = &stream.Deletions{Stream: deletedStream, Key: "EntityKey", At: "DeletedDate", Where: "EntityType", Is: strconv.Itoa(set.EntityType)}
 	}
 	return s
+}
+
+func isGUID(set *edm.Set, property string) bool {
+	return slices.ContainsFunc(set.Properties(), func(p edm.Property) bool { return p.Name == property && p.Type == edm.Guid })
 }
 
 const deletedStream = "sync_deleted"

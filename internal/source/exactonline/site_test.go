@@ -10,8 +10,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -32,6 +32,9 @@ import (
 )
 
 const name = "exact_online"
+
+// source is the table under test.
+var source = exactonline.Source()
 
 // The stand-in's divisions: the first two can be read.
 const (
@@ -54,7 +57,12 @@ type site struct {
 
 // visit opens the stand-in in a bubble and does something there. Limits are real
 // unless o says otherwise.
-func visit(t *testing.T, o emulator.Options, do func(*site)) {
+func visit(t *testing.T, o emulator.Options, do func(*testing.T, *site)) {
+	t.Helper()
+	visitAt(t, noon, o, do)
+}
+
+func visitAt(t *testing.T, at time.Time, o emulator.Options, do func(*testing.T, *site)) {
 	t.Helper()
 	t.Parallel()
 	if o.Records == 0 {
@@ -65,12 +73,12 @@ func visit(t *testing.T, o emulator.Options, do func(*site)) {
 	}
 	store := filepath.Join(t.TempDir(), "tokens.json")
 	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(noon))
+		time.Sleep(time.Until(at))
 		s := &site{T: t, store: store}
 		var err error
 		s.server, err = emulator.New(o, stand.Watched(&s.behind))
 		require.NoError(t, err)
-		do(s)
+		do(t, s)
 		// A goroutine of a run that stays fails the bubble.
 		time.Sleep(time.Minute)
 	})
@@ -88,48 +96,19 @@ type ask struct {
 	network     func(http.RoundTripper) http.RoundTripper
 	out         func(io.Writer) io.Writer
 	stop        <-chan struct{}
-	rough       bool // the output ends early, or the stand-in is treated badly
-}
-
-// output is what a run left behind.
-type output struct {
-	*testing.T
-	report  *engine.Report
-	text    []byte
-	records []record
-	states  []json.RawMessage
-	state   json.RawMessage // the last one
-	log     []logged
-	asked   []emulator.Entry
-	stats   emulator.Stats
-	began   time.Time
-	took    time.Duration
-}
-
-// record is a line of stdout.
-type record struct {
-	stream string
-	raw    json.RawMessage
-	at     int // how many STATEs came before it
-}
-
-// row are the members of a record.
-func (r *record) row() map[string]json.RawMessage {
-	var row map[string]json.RawMessage
-	_ = json.Unmarshal(r.raw, &row) // it has been read once
-	return row
-}
-
-// text is a member without its quotes.
-func (r *record) text(member string) string { return strings.Trim(string(r.row()[member]), `"`) }
-
-// logged is a line of the log.
-type logged struct {
-	level, text string // the whole line as JSON
+	rough       bool // the output ends early, or is not looked at
 }
 
 // load checks a config as the command does.
 func (s *site) load(more map[string]any) *config.Loaded {
+	s.Helper()
+	loaded, err := s.check(more)
+	require.NoError(s, err)
+	require.Empty(s, loaded.Warnings)
+	return loaded
+}
+
+func (s *site) check(more map[string]any) (*config.Loaded, error) {
 	s.Helper()
 	values, err := s.server.Config(name, "http://127.0.0.1:1")
 	require.NoError(s, err)
@@ -146,10 +125,7 @@ func (s *site) load(more map[string]any) *config.Loaded {
 	require.NoError(s, os.WriteFile(path, text, 0o600))
 	raw, err := config.Read([]string{path}, nil)
 	require.NoError(s, err)
-	loaded, err := raw.Check(exactonline.Source())
-	require.NoError(s, err)
-	require.Empty(s, loaded.Warnings)
-	return loaded
+	return raw.Check(source)
 }
 
 // connect makes the client as the command does.
@@ -201,7 +177,7 @@ func (s *site) start(a ask) *output {
 	out := &output{T: s.T}
 	loaded := s.load(a.config)
 	src := exactonline.Source().For(loaded.Stream)
-	var network http.RoundTripper = s.server.Transport()
+	network := s.server.Transport()
 	if a.network != nil {
 		network = a.network(network)
 	}
@@ -263,7 +239,14 @@ func (s *site) start(a ask) *output {
 // tasks are what is chosen, found as the command does.
 func (s *site) tasks(src *stream.Source, a ask) []engine.Task {
 	s.Helper()
-	c, err := engine.Catalog(src, src.Streams)
+	streams := src.Streams
+	if len(a.only) > 0 && !strings.Contains(strings.Join(a.only, " "), "*") {
+		// A catalog of all 375 takes its time.
+		streams = slices.DeleteFunc(slices.Clone(streams), func(st stream.Stream) bool {
+			return !slices.ContainsFunc(a.only, func(o string) bool { n, _, _ := strings.Cut(o, "."); return n == st.Name })
+		})
+	}
+	c, err := engine.Catalog(src, streams)
 	require.NoError(s, err)
 	if a.catalog != nil {
 		c, _, err = singer.LoadCatalog(a.catalog)
@@ -274,102 +257,7 @@ func (s *site) tasks(src *stream.Source, a ask) []engine.Task {
 		require.NoError(s, err)
 		require.Empty(s, patterns.Apply(c))
 	}
-	return engine.Tasks(c, src.Streams, false)
-}
-
-// read takes the messages apart.
-func (o *output) read() {
-	o.Helper()
-	for line := range bytes.Lines(o.text) {
-		if line[len(line)-1] != '\n' {
-			continue // cut short: no consumer takes it
-		}
-		var m struct {
-			Type, Stream  string
-			Record, Value json.RawMessage
-		}
-		require.NoError(o, json.Unmarshal(line, &m))
-		switch m.Type {
-		case "RECORD":
-			o.records = append(o.records, record{stream: m.Stream, raw: m.Record, at: len(o.states)})
-		case "STATE":
-			o.states = append(o.states, m.Value)
-			o.state = m.Value
-		}
-	}
-}
-
-// of are the records of a stream, within a division unless that is "".
-func (o *output) of(stream, division string) []record {
-	var out []record
-	for _, r := range o.records {
-		if r.stream == stream && (division == "" || bytes.HasPrefix(r.raw, []byte(`{"_division":`+division+`,`))) {
-			out = append(out, r)
-		}
-	}
-	return out
-}
-
-// result is what became of a stream.
-func (o *output) result(stream string) engine.Result {
-	o.Helper()
-	for _, r := range o.report.Streams {
-		if r.Stream == stream {
-			return r
-		}
-	}
-	require.Fail(o, "no result of "+stream)
-	return engine.Result{}
-}
-
-// complete wants every stream to have come to its end.
-func (o *output) complete() *output {
-	o.Helper()
-	require.NoError(o, o.report.Err)
-	for _, r := range o.report.Streams {
-		require.NoError(o, r.Err, r.Stream)
-		require.Empty(o, r.Refused, r.Stream)
-	}
-	return o
-}
-
-// warnings are the lines at that level that hold a text.
-func (o *output) warnings(text string) []string {
-	var out []string
-	for _, l := range o.log {
-		if l.level == "WARN" && strings.Contains(l.text, text) {
-			out = append(out, l.text)
-		}
-	}
-	return out
-}
-
-// calls are the requests of a resource in a division; "" is any.
-func (o *output) calls(resource, division string) []emulator.Entry {
-	var out []emulator.Entry
-	for _, e := range o.asked {
-		if (resource == "" || e.Resource == resource) && (division == "" || strings.Contains(e.Path, "/"+division+"/")) {
-			out = append(out, e)
-		}
-	}
-	return out
-}
-
-// bookmark is a member of a partition's state, "" for none.
-func (o *output) bookmark(stream, division, member string) string {
-	o.Helper()
-	return bookmarkOf(o.T, o.state, stream, division, member)
-}
-
-func bookmarkOf(t *testing.T, state json.RawMessage, stream, division, member string) string {
-	t.Helper()
-	var s struct {
-		Bookmarks map[string]struct {
-			Partitions map[string]map[string]json.RawMessage
-		}
-	}
-	require.NoError(t, json.Unmarshal(state, &s))
-	return strings.Trim(string(s.Bookmarks[stream].Partitions[division][member]), `"`)
+	return engine.Tasks(c, streams, false)
 }
 
 // change disturbs the stand-in's rows.
@@ -394,74 +282,7 @@ func (s *site) truth(stream, key string) map[string]map[string]string {
 		if out[division] == nil {
 			out[division] = map[string]string{}
 		}
-		out[division][strings.Trim(string(row[key]), `"`)] = strings.Trim(string(row["Timestamp"]), `"`)
+		out[division][text(row, key)] = text(row, "Timestamp")
 	}
 	return out
-}
-
-// refusals are the most answers of 400, 401, 403 and 404 within an hour, by
-// endpoint and division.
-func refusals(log []emulator.Entry) map[string]int {
-	times, most := map[string][]time.Time{}, map[string]int{}
-	for _, e := range log {
-		switch e.Status {
-		case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound:
-		default:
-			continue
-		}
-		list := append(times[e.Path], e.Time)
-		for e.Time.Sub(list[0]) >= time.Hour {
-			list = list[1:]
-		}
-		times[e.Path] = list
-		most[e.Path] = max(most[e.Path], len(list))
-	}
-	return most
-}
-
-// lockedBuffer takes log lines of many goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
-// between stands between the tap and the stand-in: answer may give an answer in
-// the stand-in's place, nil passes the request on.
-func between(answer func(*http.Request, http.RoundTripper) *http.Response) func(http.RoundTripper) http.RoundTripper {
-	return func(inner http.RoundTripper) http.RoundTripper {
-		return roundTripper(func(r *http.Request) (*http.Response, error) {
-			if resp := answer(r, inner); resp != nil {
-				return resp, nil
-			}
-			return inner.RoundTrip(r)
-		})
-	}
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// answer makes one: headers are given in pairs.
-func answer(r *http.Request, status int, body string, headers ...string) *http.Response {
-	h := http.Header{}
-	for k := 0; k+1 < len(headers); k += 2 {
-		h.Set(headers[k], headers[k+1])
-	}
-	return &http.Response{
-		StatusCode: status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: h,
-		Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body)), Request: r,
-	}
 }

@@ -1,0 +1,228 @@
+package exactonline_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/edm"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+)
+
+// syncs are two streams by row version, with few properties: many rows are cheap.
+var syncs = []string{batches, banks}
+
+const (
+	batches = "sync_inventory_serial_batch_numbers"
+	banks   = "sync_payroll_bank_accounts"
+)
+
+// thin selects streams with little but their keys.
+func thin(streams []string) []string {
+	var out []string
+	for _, name := range streams {
+		field := source.Stream(name).Key[len(source.Stream(name).Key)-1]
+		if slices.ContainsFunc(edm.Find(name).Properties(), func(p edm.Property) bool { return p.Name == "Modified" }) {
+			field = "Modified"
+		}
+		out = append(out, name+"."+field)
+	}
+	return out
+}
+
+// covers wants the last record of each row, over these runs, to be the row as
+// it is now. Keys are the vendor's own.
+func (s *site) covers(stream, key string, runs ...*output) {
+	s.Helper()
+	last := map[string]map[string]string{}
+	for _, o := range runs {
+		for _, r := range o.of(stream, "") {
+			row := r.row()
+			if deleted := string(row["_deleted_at"]); deleted != "" && deleted != "null" {
+				continue
+			}
+			division := string(row["_division"])
+			if last[division] == nil {
+				last[division] = map[string]string{}
+			}
+			last[division][text(row, key)] = text(row, "Timestamp")
+		}
+	}
+	want := s.truth(stream, key)
+	require.NotEmpty(s, want, stream)
+	require.Equal(s, want, last, stream)
+}
+
+// nth calls do for the n-th request of a resource's path, counted from 1.
+func nth(path string, do func(n int, r *http.Request) *http.Response) func(http.RoundTripper) http.RoundTripper {
+	var mu sync.Mutex
+	n := 0
+	return between(func(r *http.Request, _ http.RoundTripper) *http.Response {
+		if !strings.Contains(r.URL.Path, path) {
+			return nil
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		n++
+		return do(n, r)
+	})
+}
+
+func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
+
+// TestThrottled: a 429 in the middle of a stream is waited out. On a minute's
+// 429 only the minute's headers are there (CLIENT, picqer#646), in 2019 there
+// were none at all, and blocks lasted two minutes (CLIENT, picqer#255).
+func TestThrottled(t *testing.T) {
+	reset := noon.Add(time.Minute)
+	for title, c := range map[string]struct {
+		headers []string
+		until   time.Time // as long as it lasts
+		most    int       // refusals of both divisions
+		late    time.Duration
+	}{
+		"minute": {[]string{"X-RateLimit-Minutely-Limit", "60", "X-RateLimit-Minutely-Remaining", "0", "X-RateLimit-Minutely-Reset", millis(reset)}, reset, 2, time.Second},
+		"bare":   {nil, reset, 12, 32 * time.Second},
+		"told":   {[]string{"Retry-After", "75"}, noon.Add(75 * time.Second), 1, time.Second},
+	} {
+		t.Run(title, func(t *testing.T) {
+			visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
+				refused, next := 0, time.Time{}
+				out := s.run(ask{only: thin(syncs), network: nth("/sync/Inventory/SerialBatchNumbers", func(n int, r *http.Request) *http.Response {
+					switch {
+					case n < 2:
+						return nil
+					case time.Now().Before(c.until):
+						refused++
+						return answer(r, http.StatusTooManyRequests, "", c.headers...)
+					case next.IsZero():
+						next = time.Now()
+					}
+					return nil
+				})}).complete()
+				t.Logf("%d refusals, on after %s", refused, next.Sub(noon))
+				require.LessOrEqual(t, refused, c.most)
+				require.GreaterOrEqual(t, refused, 1)
+				require.GreaterOrEqual(t, next.Sub(c.until), time.Duration(0))
+				require.LessOrEqual(t, next.Sub(c.until), c.late)
+				for _, name := range syncs {
+					s.covers(name, "ID", out)
+				}
+			})
+		})
+	}
+}
+
+// TestDayIsSpent: the run ends and tells when to come back; the next one, after
+// midnight UTC, goes on.
+func TestDayIsSpent(t *testing.T) {
+	midnight := noon.Truncate(24 * time.Hour).Add(24 * time.Hour)
+	day := func(remaining string) []string {
+		return []string{"X-RateLimit-Limit", "5000", "X-RateLimit-Remaining", remaining, "X-RateLimit-Reset", millis(midnight)}
+	}
+	for _, told := range []bool{false, true} {
+		t.Run(fmt.Sprintf("told before=%t", told), func(t *testing.T) {
+			visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
+				var last []string // what was asked after the day's end was told
+				one := s.run(ask{only: thin(syncs), concurrency: 1, network: func(inner http.RoundTripper) http.RoundTripper {
+					var mu sync.Mutex
+					n := 0
+					return roundTripper(func(r *http.Request) (*http.Response, error) {
+						mu.Lock()
+						defer mu.Unlock()
+						if strings.Contains(r.URL.Path, "/"+first+"/") {
+							n++
+						}
+						switch {
+						case n < 4:
+							return inner.RoundTrip(r)
+						case n > 4 || !told:
+							last = append(last, r.URL.Path)
+							return answer(r, http.StatusTooManyRequests, "", day("0")...), nil
+						}
+						resp, err := inner.RoundTrip(r)
+						if err == nil {
+							for k, v := range map[string]string{"X-RateLimit-Limit": "5000", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": millis(midnight)} {
+								resp.Header.Set(k, v)
+							}
+						}
+						return resp, err
+					})
+				}})
+				f := fault.As(one.report.Err)
+				require.NotNil(t, f)
+				require.Equal(t, fault.Quota, f.Kind)
+				require.True(t, f.Whole)
+				require.Contains(t, f.Error()+f.Hint, "2026-11-21T00:00:0")
+				require.Less(t, one.took, 2*time.Minute, "the day is not waited for")
+				require.LessOrEqual(t, len(last), 1, "asked although the day is over: %q", last)
+				require.NotEmpty(t, one.state)
+
+				time.Sleep(time.Until(midnight.Add(time.Second)))
+				two := s.run(ask{only: thin(syncs), state: one.state}).complete()
+				for _, name := range syncs {
+					s.covers(name, "ID", one, two)
+				}
+				require.Equal(t, batches, one.report.Streams[0].Stream)
+				require.NoError(t, one.report.Streams[0].Err)
+				require.Empty(t, two.of(batches, first), "what was complete is not read again")
+				seen, again := map[string]bool{}, 0
+				for _, r := range slices.Concat(one.records, two.records) {
+					if seen[string(r.raw)] {
+						again++
+					}
+					seen[string(r.raw)] = true
+				}
+				// The last row of a page may come again on the next one.
+				require.LessOrEqual(t, again, 1, "what was proven comes once")
+			})
+		})
+	}
+}
+
+// TestStateOfAnEarlyEnd: whatever state an ended run leaves, its bookmarks are of
+// rows that were written before it.
+func TestStateOfAnEarlyEnd(t *testing.T) {
+	visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
+		out := s.run(ask{only: thin(syncs), network: nth("/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
+			if n < 3 {
+				return nil
+			}
+			return answer(r, http.StatusForbidden, "", "Reason", "BlockedUser")
+		})})
+		require.Equal(t, fault.Auth, fault.KindOf(out.report.Err))
+		greatest := map[string]int64{}
+		k := 0
+		check := func(state json.RawMessage) {
+			for _, name := range syncs {
+				for _, division := range []string{first, second} {
+					if text := bookmarkOf(t, state, name, division, "Timestamp"); text != "" {
+						n, err := strconv.ParseInt(text, 10, 64)
+						require.NoError(t, err)
+						require.LessOrEqual(t, n, greatest[name+division])
+					}
+				}
+			}
+		}
+		for at, state := range out.states {
+			for ; k < len(out.records) && out.records[k].at <= at; k++ {
+				r := &out.records[k]
+				n, err := strconv.ParseInt(r.text("Timestamp"), 10, 64)
+				require.NoError(t, err)
+				id := r.stream + string(r.row()["_division"])
+				greatest[id] = max(greatest[id], n)
+			}
+			check(state)
+		}
+		require.Greater(t, len(out.states), 5)
+	})
+}
