@@ -78,6 +78,10 @@ func (d *deletionLists) of(list, part string) *deletionList {
 // version than its deletion is there again.
 func (l *lane) deletions(ctx context.Context) error {
 	all, mark, err := l.deletionList(ctx)
+	if refused, ok := errors.AsType[errUnlisted](err); ok {
+		l.rd.run.unlisted(l, refused)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -115,11 +119,28 @@ func (l *lane) deletionList(ctx context.Context) ([]deletion, *int64, error) {
 	rd, spec := l.rd, l.rd.s.Deletions
 	list := rd.run.deletions.of(spec.Stream, l.part.ID)
 	all, err := list.get(ctx, func() ([]deletion, error) { return l.listDeletions(ctx, spec) })
+	if e := fault.As(err); e != nil && e.Kind == fault.Permission && !e.Whole && !e.Partition {
+		return nil, nil, errUnlisted{err}
+	}
 	if err != nil {
 		return nil, nil, rd.wrap("deletions, "+spec.Stream, err)
 	}
 	mark, err := rd.deletedMark(l.part)
 	return all, mark, err
+}
+
+// errUnlisted is a list that the account may not read: the rows of the streams
+// that are in it are no worse for that.
+type errUnlisted struct{ error }
+
+// unlisted tells, once for each partition, that deletions stay unknown. The user
+// asked for them.
+func (r *run) unlisted(l *lane, refused errUnlisted) {
+	list := l.rd.s.Deletions.Stream
+	if r.closed.add(list+"\x00"+l.part.ID, refused) {
+		r.Log.Warn("the account may not read which rows were deleted, "+stream.DeletedAt+" stays null", "list", list, "partition", l.part.ID, "reason", refused.Error())
+		r.closed.leave("the deletions of " + title(l.part))
+	}
 }
 
 // concerns tells whether a deletion is one of the stream's that is not written.

@@ -432,3 +432,23 @@ func TestRestored(t *testing.T) {
 	require.NotContains(t, res.buried("orders"), "7/2", "row 2 has version 601, its deletion 550")
 	require.Contains(t, res.buried("orders"), "7/3", "row 3 has version 602, its deletion 700")
 }
+
+// Who may not see the list gets the rows all the same, and is told once.
+func TestListRefused(t *testing.T) {
+	w := mortal(t)
+	w.divisions(moved(`"a"`)[:1]...)
+	w.stamps("d/7/orders", 4, 600)
+	w.v.before = func(c call) error {
+		if strings.HasSuffix(c.path, "/gone") {
+			return &fault.Error{Kind: fault.Permission, Status: 403, Err: errors.New("forbidden")}
+		}
+		return nil
+	}
+	res := w.good("")
+	require.Len(t, res.at("orders"), 4)
+	require.Empty(t, res.buried("orders"))
+	require.Len(t, res.report.Left, 1)
+	require.Contains(t, res.report.Left[0], "deletions of 7")
+	require.Equal(t, 1, strings.Count(w.log.String(), "may not read which rows were deleted"))
+	require.Empty(t, res.bookmark("orders", "partitions", "7", deletedUntil))
+}

@@ -9,6 +9,10 @@
 // never ask the tap's own converters what a record should be, know a vendor, or
 // need a network, a wall clock or another package's test data.
 //
+// Where a source has more than a hundred streams, shared runs look at all of them
+// and the other cases at one of each look, which the table's data tell, see
+// [subject.some]; no stream is chosen by its name.
+//
 // -update writes catalogs/, testdata/golden and testdata/pages anew; the diff
 // is read in review.
 package sourcetest

@@ -47,42 +47,30 @@ func parse(t testing.TB, text []byte) []message {
 // fields reads a JSON object without touching its values.
 func fields(t testing.TB, raw []byte) map[string]json.RawMessage {
 	t.Helper()
-	var m map[string]json.RawMessage
-	require.NoError(t, json.Unmarshal(raw, &m), "%s", raw)
+	list := members(t, raw)
+	m := make(map[string]json.RawMessage, len(list))
+	for _, f := range list {
+		m[f.name] = f.raw
+	}
 	return m
 }
 
 // names are the members of a JSON object in order.
 func names(t testing.TB, raw []byte) []string {
 	t.Helper()
-	var out []string
-	for _, m := range members(t, raw) {
-		out = append(out, m.name)
+	list := members(t, raw)
+	out := make([]string, len(list))
+	for i, m := range list {
+		out[i] = m.name
 	}
 	return out
-}
-
-// member is one member of an object.
-type member struct {
-	name string
-	raw  json.RawMessage
 }
 
 // members reads an object in order.
 func members(t testing.TB, raw []byte) []member {
 	t.Helper()
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	open, err := dec.Token()
-	require.NoError(t, err)
-	require.Equal(t, json.Delim('{'), open, "%s", raw)
-	var out []member
-	for dec.More() {
-		name, err := dec.Token()
-		require.NoError(t, err)
-		m := member{name: name.(string)}
-		require.NoError(t, dec.Decode(&m.raw))
-		out = append(out, m)
-	}
+	out, err := flat(raw)
+	require.NoError(t, err, "%s", raw)
 	return out
 }
 

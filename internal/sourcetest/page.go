@@ -2,7 +2,6 @@ package sourcetest
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -19,95 +18,12 @@ var pageCases = []conformance{
 	{"empty tables", emptyTables},
 }
 
-// kind names the way in which a stream is read: streams of one kind go the same
-// way through the engine, so that one of them stands for all where a case is
-// dear.
-func kind(st *stream.Stream) string {
-	k := fmt.Sprintf("%T", st.Page)
-	if c := st.Cursor; c != nil {
-		k += fmt.Sprintf(" cursor filtered=%t bounded=%t sorted=%t sparse=%t", c.Filtered(), c.Bounded(), c.Sorted, c.Sparse)
-	}
-	if st.Chunked != nil {
-		k += " chunked"
-	}
-	if st.Job != nil {
-		k += " job"
-	}
-	if st.Scope != "" {
-		k += " scope=" + st.Scope
-	}
-	if st.Needs() != "" {
-		k += fmt.Sprintf(" parent=%t", st.Parent != nil)
-	}
-	return k
-}
-
-// representatives are one stream of each kind, the first one whose table grows
-// with the stand-in's and whose rows can change, if there is one.
-func (s *subject) representatives(t testing.TB) []*stream.Stream {
-	t.Helper()
-	s.onceReps.Do(func() { s.reps = s.findRepresentatives(t) })
-	return s.reps
-}
-
-func (s *subject) findRepresentatives(t testing.TB) []*stream.Stream {
-	t.Helper()
-	few, more := s.open(t, emulator.Options{Records: 4}), s.open(t, emulator.Options{Records: 8})
-	best := map[string]int{}
-	order := []string{}
-	live := map[string]bool{}
-	all := s.all(t)
-	for i := range all {
-		st := &all[i]
-		k := kind(st)
-		_, err := few.Change(s.src.Name, emulator.Change{Stream: st.Name, Insert: 1, At: today})
-		ok := err == nil && len(s.truth(t, more, st.Name)) > len(s.truth(t, few, st.Name))
-		if _, known := best[k]; !known {
-			order = append(order, k)
-			best[k], live[k] = i, ok
-		} else if ok && !live[k] {
-			best[k], live[k] = i, true
-		}
-	}
-	var out []*stream.Stream
-	for _, k := range order {
-		out = append(out, &all[best[k]])
-	}
-	return out
-}
-
 // keySchema is a stream's schema with the automatic properties alone.
 func (s *subject) keySchema(t testing.TB, st *stream.Stream) json.RawMessage {
 	t.Helper()
 	full := s.fullSchema(t, st)
 	keep := automatic(st, full)
 	return full.Select(func(name string) bool { return slices.Contains(keep, name) }).AppendJSON(nil)
-}
-
-// changing are the streams whose rows can be touched so that a reader can see
-// it: the touch moves the replication value. Others may be added to.
-func (s *subject) changing(t testing.TB) []*stream.Stream {
-	t.Helper()
-	s.onceChg.Do(func() { s.chg = s.findChanging(t) })
-	return s.chg
-}
-
-func (s *subject) findChanging(t testing.TB) []*stream.Stream {
-	t.Helper()
-	var out []*stream.Stream
-	server := s.openSmall(t)
-	for _, st := range s.plain(t) {
-		reports, err := server.Change(s.src.Name, emulator.Change{Stream: st.Name, Rows: 1, At: today})
-		if err != nil || len(reports[0].Touched) == 0 {
-			continue
-		}
-		for _, r := range s.rows(t, server, st, s.keySchema(t, st)) {
-			if r.key == string(reports[0].Touched[0]) && r.value.v == today.UnixMicro() {
-				out = append(out, st)
-			}
-		}
-	}
-	return out
 }
 
 // pages gathers the pages of a run as they go out.
@@ -133,17 +49,44 @@ func (p *pages) size(name string) int {
 	return n
 }
 
-// pageSize is the vendor's page size, as far as a table of 260 rows tells it; 3
-// where everything comes at once.
+// allAtOnce stands for the size of a page that holds everything.
+const allAtOnce = 3
+
+// several tells whether there was more than one page of a list.
+func (p *pages) several(name string) bool {
+	return slices.ContainsFunc(p.list, func(page emulator.Page) bool { return page.Resource == name && page.Number > 1 && len(page.IDs) > 0 })
+}
+
+// pageSize is the vendor's page size, as far as tables of some hundred rows, or
+// of a little more than a thousand, tell it; allAtOnce where there is but one.
 func (s *subject) pageSize(t testing.TB, st *stream.Stream) int {
 	t.Helper()
-	const many = 260
-	var seen pages
-	s.sync(t, s.open(t, emulator.Options{Records: many}), ask{config: wide, page: seen.hook, only: []*stream.Stream{st}, keys: true}).complete(t)
-	if n := seen.size(st.Name); n > 0 && n < many {
+	s.mu.Lock()
+	n, ok := s.sizes[st.Name]
+	s.mu.Unlock()
+	if ok {
 		return n
 	}
-	return 3
+	for _, many := range []int{130, 1100} {
+		var seen pages
+		s.sync(t, s.open(t, emulator.Options{Records: many}), ask{config: wide, page: seen.hook, only: []*stream.Stream{st}, keys: true}).complete(t)
+		n = seen.size(st.Name)
+		_, one := st.Page.(stream.Single)
+		if one || seen.several(st.Name) {
+			break
+		}
+		n = 0
+	}
+	if n == 0 {
+		n = allAtOnce
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sizes == nil {
+		s.sizes = map[string]int{}
+	}
+	s.sizes[st.Name] = n
+	return n
 }
 
 // pageBoundaries: tables of 1, n-1, n, n+1 and 2n rows, n being the vendor's
@@ -152,7 +95,11 @@ func pageBoundaries(t *testing.T, s *subject) {
 	for _, st := range s.representatives(t) {
 		t.Run(st.Name, func(t *testing.T) {
 			n := s.pageSize(t, st)
-			for _, count := range []int{1, n - 1, n, n + 1, 2 * n} {
+			counts := []int{1, n - 1, n, n + 1, 2 * n}
+			if s.longPages(t, st) {
+				counts = []int{1, n, n + 1}
+			}
+			for _, count := range counts {
 				s.boundary(t, st, n, count)
 			}
 		})
@@ -161,7 +108,11 @@ func pageBoundaries(t *testing.T, s *subject) {
 
 func (s *subject) boundary(t *testing.T, st *stream.Stream, n, count int) {
 	t.Helper()
-	server := s.open(t, emulator.Options{Records: count + 1})
+	records := count + 1
+	if st.Scope != "" {
+		records = count // in each partition
+	}
+	server := s.open(t, emulator.Options{Records: records})
 	exact := s.resize(t, server, st, count)
 	var seen pages
 	out := s.sync(t, server, ask{config: wide, page: seen.hook, only: []*stream.Stream{st}, keys: count > 1})
@@ -175,9 +126,13 @@ func (s *subject) boundary(t *testing.T, st *stream.Stream, n, count int) {
 	if !exact {
 		return
 	}
+	number, last := int64((count+n-1)/n), count-(count-1)/n*n
+	if n == allAtOnce {
+		number, last = 1, count
+	}
 	found := false
 	for _, p := range seen.list {
-		found = found || p.Resource == st.Name && p.Number == int64((count+n-1)/n) && len(p.IDs) == count-(count-1)/n*n
+		found = found || p.Resource == st.Name && p.Number == number && len(p.IDs) == last
 	}
 	require.True(t, found, "no list of %d rows was read", count)
 }
@@ -186,8 +141,20 @@ func (s *subject) boundary(t *testing.T, st *stream.Stream, n, count int) {
 // they cannot be changed.
 func (s *subject) resize(t testing.TB, server *emulator.Server, st *stream.Stream, count int) bool {
 	t.Helper()
-	if st.Needs() != "" || st.Scope != "" {
+	if st.Needs() != "" {
 		return false // several lists
+	}
+	if st.Scope != "" {
+		lists := map[string]int{}
+		for _, r := range s.since(t, server, st, s.keySchema(t, st), nil) {
+			lists[r.part]++
+		}
+		for part, n := range lists {
+			if part == "" || n != count {
+				return false
+			}
+		}
+		return len(lists) > 0
 	}
 	listed := 0
 	for _, r := range s.rows(t, server, st, s.keySchema(t, st)) {
@@ -199,7 +166,7 @@ func (s *subject) resize(t testing.TB, server *emulator.Server, st *stream.Strea
 	if c.Insert+c.Delete == 0 {
 		return true
 	}
-	if _, err := server.Change(s.src.Name, c); err != nil {
+	if _, err := s.change(t, server, c); err != nil {
 		return false
 	}
 	if c.Delete > 0 { // a row without a replication value may have gone
@@ -211,21 +178,23 @@ func (s *subject) resize(t testing.TB, server *emulator.Server, st *stream.Strea
 // emptyTables: every stream without a row has its SCHEMA, no record and no
 // bookmark, and is complete.
 func emptyTables(t *testing.T, s *subject) {
-	server := s.open(t, emulator.Options{Records: small, Faults: "norows"})
-	out := s.sync(t, server, ask{only: pointers(s.all(t)), config: wide})
+	server := s.open(t, emulator.Options{Records: s.small(), Faults: "norows"})
+	list := s.looked(t)
+	out := s.sync(t, server, ask{only: list, config: wide})
 	out.complete(t)
-	require.Len(t, out.streamNames(), len(s.all(t)))
-	for i := range s.all(t) {
-		st := &s.all(t)[i]
+	require.Len(t, out.streamNames(), len(list))
+	for _, st := range list {
+		if len(s.truth(t, server, st.Name)) > 0 {
+			continue // what the service cannot do without
+		}
 		require.Empty(t, out.records(t, st.Name), st.Name)
 		require.Empty(t, s.marks(t, readState(t, out.final(t)), st), st.Name)
 	}
 	// Rows that come later are found from that state.
 	server = s.openSmall(t)
-	second := s.sync(t, server, ask{config: wide, only: pointers(s.all(t)), state: out.final(t), at: today.Add(time.Hour)})
+	second := s.sync(t, server, ask{config: wide, only: list, state: out.final(t), at: today.Add(time.Hour)})
 	second.complete(t)
-	for i := range s.all(t) {
-		st := &s.all(t)[i]
+	for _, st := range list {
 		want := s.everyRecord(t, st.Name)
 		if st.Cursor != nil && st.Cursor.Filtered() && !st.Cursor.Sparse {
 			// Rows that no filter returns are looked for on the first run only.

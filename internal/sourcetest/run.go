@@ -34,7 +34,7 @@ type conformance struct {
 func cases() []conformance {
 	return slices.Concat(
 		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, startCases, resumeCases, liveCases,
-		faultCases, paceCases, goldenCases, sdkCases, tapTesterCases,
+		faultCases, paceCases, renewCases, partitionCases, deletionCases, catalogCases, goldenCases, sdkCases, tapTesterCases,
 	)
 }
 

@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -26,78 +27,81 @@ var startCases = []conformance{
 	{"add_stream_remove_stream", addRemove},
 }
 
-// middle is a replication value with about half of the records below it.
-func middle(t testing.TB, st *stream.Stream, rs []record) (mark, bool) {
+// middles are, by partition, replication values with about half of the records
+// below them; nothing where a partition has but a few.
+func (s *subject) middles(t testing.TB, st *stream.Stream, rs []record) parts {
 	t.Helper()
-	var all []mark
+	all := map[string][]mark{}
 	for _, r := range rs {
 		if m := readMark(t, r.fields[st.Cursor.Field]); m.set {
-			all = append(all, m)
+			part := s.partOfRecord(t, st, r)
+			all[part] = append(all[part], m)
 		}
 	}
-	slices.SortFunc(all, func(a, b mark) int { return int(min(max(a.v-b.v, -1), 1)) })
-	if len(all) < 3 {
-		return mark{}, false
-	}
-	return all[len(all)/2], true
-}
-
-// plain are the incremental streams whose bookmark is a single value.
-func (s *subject) plain(t testing.TB) []*stream.Stream {
-	t.Helper()
-	var out []*stream.Stream
-	for i := range s.all(t) {
-		if st := &s.all(t)[i]; st.Cursor != nil && st.Scope == "" && st.Needs() == "" {
-			out = append(out, st)
+	out := parts{}
+	for part, list := range all {
+		slices.SortFunc(list, func(a, b mark) int { return cmp.Compare(a.v, b.v) })
+		if len(list) >= 3 {
+			out[part] = list[len(list)/2]
 		}
 	}
 	return out
 }
 
 // stateOf writes a state by hand.
-func stateOf(bookmarks map[string]map[string]string, syncing string) json.RawMessage {
-	out := map[string]any{"bookmarks": map[string]any{}, "currently_syncing": nil}
-	for name, values := range bookmarks {
-		entry := map[string]json.RawMessage{}
-		for k, v := range values {
-			entry[k] = json.RawMessage(v)
+func (s *subject) stateOf(t testing.TB, bookmarks map[string]parts, syncing string) json.RawMessage {
+	t.Helper()
+	entries := map[string]any{}
+	out := map[string]any{"bookmarks": entries, "currently_syncing": nil}
+	for name, marks := range bookmarks {
+		st := s.table(t, name)
+		byPart := map[string]any{}
+		for part, m := range marks {
+			byPart[part] = map[string]any{st.Cursor.Field: json.RawMessage(m.raw)}
 		}
-		out["bookmarks"].(map[string]any)[name] = entry
+		entries[name] = byPart[""]
+		if st.Scope != "" {
+			entries[name] = map[string]any{"partitions": byPart}
+		}
 	}
 	if syncing != "" {
 		out["currently_syncing"] = syncing
 	}
 	text, err := json.Marshal(out)
-	if err != nil {
-		panic(err) // maps of texts
-	}
+	require.NoError(t, err)
 	return text
+}
+
+// middling is a state in the middle of a run's records.
+func (s *subject) middling(t testing.TB, out *output) map[string]parts {
+	t.Helper()
+	older := map[string]parts{}
+	for _, st := range s.incremental(t) {
+		if !s.ours(t, st) {
+			continue
+		}
+		if m := s.middles(t, st, out.records(t, st.Name)); len(m) > 0 {
+			older[st.Name] = m
+		}
+	}
+	require.NotEmpty(t, older)
+	return older
 }
 
 // olderBookmark: from a bookmark in the middle, exactly the rows at or after it
 // come, and the final state is that of a whole run.
 func olderBookmark(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	out := s.base(t)
-	older := map[string]map[string]string{}
-	from := map[string]mark{}
-	for _, st := range s.plain(t) {
-		if m, ok := middle(t, st, out.records(t, st.Name)); ok {
-			older[st.Name], from[st.Name] = map[string]string{st.Cursor.Field: m.raw}, m
-		}
-	}
-	require.NotEmpty(t, from)
-	second := s.sync(t, server, ask{state: stateOf(older, ""), at: today})
+	out := s.usual(t)
+	from := s.middling(t, out)
+	second := s.sync(t, server, ask{only: s.some(t), state: s.stateOf(t, from, "")})
 	second.complete(t)
 	for name, m := range from {
 		st := s.table(t, name)
-		if !st.Selected {
-			continue
-		}
 		schema := second.schema(t, name)
 		got := second.records(t, name)
 		s.whole(t, st, schema, unique(got))
-		s.matches(t, st, schema.Schema, s.since(t, server, st, schema.Schema, &m), got)
+		s.matches(t, st, schema.Schema, s.since(t, server, st, schema.Schema, m), got)
 		require.Less(t, len(got), len(out.records(t, name)), name)
 		sameMarks(t, s.marks(t, readState(t, out.final(t)), st), s.marks(t, readState(t, second.final(t)), st), name)
 	}
@@ -119,36 +123,36 @@ func unique(rs []record) []record {
 }
 
 // startDate: a later start gives exactly the rows at or after it, an earlier
-// one all of them; streams without a time in their cursor do not mind.
+// one all of them; streams without a time in their cursor do not mind, unless the
+// vendor tells where to begin.
 func startDate(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	if s.start(t, server).IsZero() {
+	begin := s.start(t, server)
+	if begin.IsZero() {
 		return // the source has no such setting
 	}
-	begin := s.start(t, server)
 	later := begin.Add(today.Sub(begin) / 2).Truncate(time.Second)
 	run := func(start time.Time) *output {
-		out := s.sync(t, server, ask{config: with(wide, "start_date", start.Format(time.RFC3339))})
+		out := s.sync(t, server, ask{only: s.some(t), config: with(wide, "start_date", start.Format(time.RFC3339))})
 		out.complete(t)
 		return out
 	}
-	all, half := run(begin.AddDate(-1, 0, 0)), run(later)
+	early := begin.AddDate(-1, 0, 0)
+	all, half := run(early), run(later)
 	fewer := 0
 	for _, name := range all.streamNames() {
 		st := s.table(t, name)
 		schema := all.schema(t, name)
 		more, less := all.records(t, name), half.records(t, name)
-		if st.Cursor == nil || !s.instants(t, st, schema.Schema) {
+		if st.Cursor == nil || !s.instants(t, st, schema.Schema) && st.Cursor.Begin == nil {
 			require.Equal(t, keys(more), keys(less), name)
 			continue
 		}
 		if st.Needs() != "" {
 			continue
 		}
-		m := mark{set: true, v: later.UnixMicro()}
-		s.matches(t, st, schema.Schema, s.since(t, server, st, schema.Schema, &m), less)
-		low := mark{set: true, v: begin.AddDate(-1, 0, 0).UnixMicro()}
-		s.matches(t, st, schema.Schema, s.since(t, server, st, schema.Schema, &low), more)
+		s.matches(t, st, schema.Schema, s.sinceStart(t, server, st, schema.Schema, nil, later), less)
+		s.matches(t, st, schema.Schema, s.sinceStart(t, server, st, schema.Schema, nil, early), more)
 		for k := range keys(less) {
 			require.True(t, keys(more)[k], "%s: an earlier start has every row of a later one", name)
 		}
@@ -167,10 +171,10 @@ func endDate(t *testing.T, s *subject) {
 		return
 	}
 	end := begin.Add(today.Sub(begin) / 2).Truncate(time.Second)
-	out := s.sync(t, server, ask{config: with(wide, "end_date", end.Format(time.RFC3339))})
+	out := s.sync(t, server, ask{only: s.some(t), config: with(wide, "end_date", end.Format(time.RFC3339))})
 	out.complete(t)
-	for _, st := range s.plain(t) {
-		if !st.Selected || !s.instants(t, st, out.schema(t, st.Name).Schema) {
+	for _, st := range s.incremental(t) {
+		if !s.ours(t, st) || !s.instants(t, st, out.schema(t, st.Name).Schema) {
 			continue
 		}
 		schema := out.schema(t, st.Name).Schema
@@ -182,23 +186,32 @@ func endDate(t *testing.T, s *subject) {
 }
 
 // lookback: that much before the bookmark is read again, and the bookmark does
-// not go back.
+// not go back; counts do not look back.
 func lookback(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	out := s.base(t)
+	out := s.usual(t)
 	const back = 200 * 24 * time.Hour
-	second := s.sync(t, server, ask{config: with(wide, "lookback", back.String()), state: out.final(t), at: today.Add(time.Hour)})
+	second := s.sync(t, server, ask{only: s.some(t), config: with(wide, "lookback", back.String()), state: out.final(t), at: today.Add(time.Hour)})
 	second.complete(t)
-	for _, st := range s.plain(t) {
-		marks := s.marks(t, readState(t, out.final(t)), st)
-		if !st.Selected || !marks[""].set || !s.instants(t, st, second.schema(t, st.Name).Schema) {
+	for _, st := range s.incremental(t) {
+		if !s.ours(t, st) {
 			continue
 		}
+		marks := s.marks(t, readState(t, out.final(t)), st)
 		schema := second.schema(t, st.Name).Schema
-		from := mark{set: true, v: marks[""].v - back.Microseconds()}
+		from := parts{}
+		for part, m := range marks {
+			if from[part] = m; s.instants(t, st, schema) {
+				from[part] = mark{set: true, v: m.v - back.Microseconds()}
+			}
+		}
 		got := withValue(t, st, second.records(t, st.Name))
-		want := slices.DeleteFunc(s.since(t, server, st, schema, &from), func(r row) bool { return !r.value.set })
-		s.matches(t, st, schema, want, got)
+		if len(from) > 0 && s.instants(t, st, schema) {
+			want := slices.DeleteFunc(s.since(t, server, st, schema, from), func(r row) bool { return !r.value.set })
+			s.matches(t, st, schema, want, got)
+		} else if len(from) > 0 && s.exclusive(st) {
+			require.Empty(t, got, st.Name)
+		}
 		sameMarks(t, marks, s.marks(t, readState(t, second.final(t)), st), st.Name)
 	}
 }
@@ -213,16 +226,16 @@ func withValue(t testing.TB, st *stream.Stream, rs []record) []record {
 // end; the others go on from theirs.
 func fullRefresh(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	out := s.base(t)
+	out := s.usual(t)
 	st := s.largest(t)
-	second := s.sync(t, server, ask{config: wide, state: out.final(t), fullRefresh: []string{st.Name}, at: today.Add(time.Hour)})
+	second := s.sync(t, server, ask{only: s.some(t), config: wide, state: out.final(t), fullRefresh: []string{st.Name}, at: today.Add(time.Hour)})
 	second.complete(t)
 	require.Equal(t, keys(out.records(t, st.Name)), keys(second.records(t, st.Name)))
 	sameMarks(t, s.marks(t, readState(t, out.final(t)), st), s.marks(t, readState(t, second.final(t)), st), st.Name)
-	for _, other := range s.plain(t) {
-		if other.Selected && other.Name != st.Name {
+	for _, other := range s.incremental(t) {
+		if s.ours(t, other) && other.Name != st.Name {
 			n := len(withValue(t, other, out.records(t, other.Name)))
-			require.True(t, n < 3 || len(withValue(t, other, second.records(t, other.Name))) < n, other.Name)
+			require.True(t, n < 4 || len(withValue(t, other, second.records(t, other.Name))) < n, other.Name)
 		}
 	}
 	// Until it is complete, its old bookmark stands.
@@ -235,14 +248,16 @@ func fullRefresh(t *testing.T, s *subject) {
 // partOfRun: a run that reads only a part leaves the given state as it is.
 func partOfRun(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	out := s.base(t)
+	out := s.usual(t)
 	given := out.final(t)
 	since := today.AddDate(-1, 0, 0)
 	for name, a := range map[string]ask{
 		"max records": {config: wide, maxRecords: 2},
 		"one record":  {config: wide, maxRecords: 1, state: given},
 		"since":       {config: wide, since: since, state: given},
+		"until":       {config: wide, until: since},
 	} {
+		a.only = s.some(t)
 		part := s.sync(t, server, a)
 		part.complete(t)
 		want := a.state
@@ -253,20 +268,27 @@ func partOfRun(t *testing.T, s *subject) {
 			require.JSONEq(t, string(want), string(state.value), name)
 		}
 		for _, stream := range part.streamNames() {
-			got := part.records(t, stream)
+			st, got := s.table(t, stream), part.records(t, stream)
 			if a.maxRecords > 0 {
 				n := len(out.records(t, stream))
 				if a.state == nil {
 					require.Len(t, got, min(n, int(a.maxRecords)), "%s: %s", name, stream)
 				}
 				require.LessOrEqual(t, len(got), int(a.maxRecords), "%s: %s", name, stream)
+				continue
 			}
-			if st := s.table(t, stream); !a.since.IsZero() && st.Cursor != nil && st.Needs() == "" && s.instants(t, st, part.schema(t, stream).Schema) {
-				schema := part.schema(t, stream).Schema
-				from := mark{set: true, v: since.UnixMicro()}
-				want := slices.DeleteFunc(s.since(t, server, st, schema, &from), func(r row) bool { return !r.value.set })
-				s.matches(t, st, schema, want, withValue(t, st, got))
+			schema := part.schema(t, stream).Schema
+			if st.Cursor == nil || st.Needs() != "" || !s.instants(t, st, schema) && (a.since.IsZero() || st.Cursor.Begin == nil) {
+				continue
 			}
+			rows := s.since(t, server, st, schema, nil)
+			if !a.since.IsZero() {
+				rows = s.sinceStart(t, server, st, schema, nil, a.since)
+			}
+			wanted := slices.DeleteFunc(rows, func(r row) bool {
+				return !r.value.set || !a.until.IsZero() && r.value.v > a.until.UnixMicro()
+			})
+			s.matches(t, st, schema, wanted, withValue(t, st, got))
 		}
 	}
 }
@@ -275,24 +297,25 @@ func partOfRun(t *testing.T, s *subject) {
 // the form of the SDK, resume as our own does.
 func foreignStates(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	out := s.base(t)
+	from := s.middling(t, s.usual(t))
 	own, bare, sdk := map[string]any{}, map[string]any{}, map[string]any{}
-	for _, st := range s.plain(t) {
-		if !st.Selected {
+	for name, marks := range from {
+		st := s.table(t, name)
+		if st.Scope != "" {
+			own[name] = json.RawMessage(partitionsOf(t, st, marks))
+			bare[name], sdk[name] = own[name], own[name] // no other tap has these
 			continue
 		}
-		if m, ok := middle(t, st, out.records(t, st.Name)); ok {
-			raw := json.RawMessage(m.raw)
-			own[st.Name] = map[string]any{st.Cursor.Field: raw}
-			bare[st.Name] = raw
-			sdk[st.Name] = map[string]any{"replication_key": st.Cursor.Field, "replication_key_value": raw, "starting_replication_value": raw}
-		}
+		raw := json.RawMessage(marks[""].raw)
+		own[name] = map[string]any{st.Cursor.Field: raw}
+		bare[name] = raw
+		sdk[name] = map[string]any{"replication_key": st.Cursor.Field, "replication_key_value": raw, "starting_replication_value": raw}
 	}
 	var want *output
 	for _, bookmarks := range []map[string]any{own, bare, sdk} {
 		state, err := json.Marshal(map[string]any{"bookmarks": bookmarks})
 		require.NoError(t, err)
-		got := s.sync(t, server, ask{config: wide, state: state, fixed: true})
+		got := s.sync(t, server, ask{only: s.some(t), config: wide, state: state, fixed: true})
 		got.complete(t)
 		if want == nil {
 			want = got
@@ -301,6 +324,17 @@ func foreignStates(t *testing.T, s *subject) {
 		require.JSONEq(t, string(want.final(t)), string(got.final(t)))
 		require.Equal(t, recordLines(want), recordLines(got))
 	}
+}
+
+func partitionsOf(t testing.TB, st *stream.Stream, marks parts) []byte {
+	t.Helper()
+	byPart := map[string]any{}
+	for part, m := range marks {
+		byPart[part] = map[string]any{st.Cursor.Field: json.RawMessage(m.raw)}
+	}
+	text, err := json.Marshal(map[string]any{"partitions": byPart})
+	require.NoError(t, err)
+	return text
 }
 
 // recordLines are all RECORD lines of a run.
@@ -319,30 +353,29 @@ func recordLines(o *output) []string {
 // end is that of an uninterrupted run.
 func interruptedSync(t *testing.T, s *subject) {
 	server := s.openSmall(t)
-	out := s.base(t)
+	out := s.usual(t)
 	final := readState(t, out.final(t))
 	order := out.streamNames()
 	done, under := map[string]bool{}, ""
-	plain := s.plain(t)
 	for _, name := range order[:len(order)/2] {
 		done[name] = true
 	}
-	marks := map[string]map[string]string{}
-	for _, st := range plain {
-		if !st.Selected {
+	marks := map[string]parts{}
+	for _, st := range s.incremental(t) {
+		if !s.ours(t, st) {
 			continue
 		}
 		if done[st.Name] {
-			if m := s.marks(t, final, st)[""]; m.set {
-				marks[st.Name] = map[string]string{st.Cursor.Field: m.raw}
+			if m := s.marks(t, final, st); len(m) > 0 {
+				marks[st.Name] = m
 			}
-		} else if m, ok := middle(t, st, out.records(t, st.Name)); ok && under == "" {
+		} else if m := s.middles(t, st, out.records(t, st.Name)); len(m) > 0 && under == "" {
 			under = st.Name
-			marks[st.Name] = map[string]string{st.Cursor.Field: m.raw}
+			marks[st.Name] = m
 		}
 	}
 	require.NotEmpty(t, under)
-	second := s.sync(t, server, ask{config: wide, state: stateOf(marks, under)})
+	second := s.sync(t, server, ask{only: s.some(t), config: wide, state: s.stateOf(t, marks, under)})
 	second.complete(t)
 	require.Equal(t, under, s.firstRoot(t, second), "the interrupted stream goes first")
 	p := readState(t, second.final(t))
@@ -354,10 +387,9 @@ func interruptedSync(t *testing.T, s *subject) {
 		if st.Needs() != "" {
 			continue
 		}
-		if v, ok := marks[name]; ok {
-			from := readMark(t, json.RawMessage(v[st.Cursor.Field]))
+		if from, ok := marks[name]; ok {
 			schema := second.schema(t, name).Schema
-			s.matches(t, st, schema, s.since(t, server, st, schema, &from), got)
+			s.matches(t, st, schema, s.since(t, server, st, schema, from), got)
 			continue
 		}
 		require.Equal(t, keys(out.records(t, name)), keys(got), name)
@@ -376,7 +408,7 @@ func (s *subject) firstRoot(t testing.TB, o *output) string {
 func addRemove(t *testing.T, s *subject) {
 	server := s.openSmall(t)
 	var list []*stream.Stream
-	for _, st := range s.plain(t) {
+	for _, st := range s.incremental(t) {
 		if len(withValue(t, st, s.everyRecord(t, st.Name))) > 3 {
 			list = append(list, st)
 		}

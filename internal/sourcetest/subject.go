@@ -9,11 +9,9 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -28,12 +26,17 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
+	"github.com/tap-backoffice/tap-backoffice/internal/schema"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 // today is when runs begin: after the last instant of every stand-in's data.
 var today = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+
+// midnight is the first one after today at the sites of most vendors, where an
+// instant may look like a plain date.
+var midnight = time.Date(2026, 11, 20, 23, 0, 0, 0, time.UTC)
 
 // origin is where the stand-in would listen.
 const origin = "http://127.0.0.1:1"
@@ -45,18 +48,29 @@ type subject struct {
 	root   string // of the repository, for the golden files
 	update bool   // write them instead of comparing
 
-	once, onceAll   sync.Once
-	basic, complete *output // syncs of small tables, see base and everything
+	// Syncs of small tables, see base, everything and usual.
+	once, onceAll, onceUsual sync.Once
+	basic, complete, sampled *output
 
 	// What is worked out again and again.
-	mu       sync.Mutex
-	streams  []stream.Stream
-	oracles  map[string]*oracle // by stream and schema
-	free     map[string][]*emulator.Server
-	onceReps sync.Once
-	reps     []*stream.Stream // see representatives
-	onceChg  sync.Once
-	chg      []*stream.Stream // see changing
+	mu         sync.Mutex
+	streams    []stream.Stream
+	oracles    map[string]*oracle // by stream and schema
+	free       map[string][]*emulator.Server
+	onceReps   sync.Once
+	reps       []*stream.Stream // see representatives
+	onceChg    sync.Once
+	chg        []*stream.Stream // see changing
+	onceSome   sync.Once
+	few        []*stream.Stream // see some
+	onceParts  sync.Once
+	parts      map[string]map[string]bool // see partitions
+	schemas    map[string]*singer.Schema
+	sizes      map[string]int   // of pages, see pageSize
+	checked    map[*record]bool // see firstLook
+	byName     map[string]*stream.Stream
+	validators map[string]*schema.Validator
+	volatile   map[string]map[string]bool
 }
 
 // open opens the stand-in. Limits are off unless asked for. Stand-ins that a
@@ -75,15 +89,18 @@ func (s *subject) open(t testing.TB, o emulator.Options) *emulator.Server {
 	}
 	s.mu.Unlock()
 	if server == nil {
-		var err error
-		server, err = emulator.New(o, s.plugin)
-		require.NoError(t, err)
+		atTime(t, today, func() {
+			var err error
+			server, err = emulator.New(o, s.plugin)
+			require.NoError(t, err)
+		})
+	} else {
+		s.reset(t, server)
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
 			return
 		}
-		s.reset(t, server)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if s.free == nil {
@@ -94,30 +111,44 @@ func (s *subject) open(t testing.TB, o emulator.Options) *emulator.Server {
 	return server
 }
 
-// reset undoes every change of a stand-in's data.
-func (s *subject) reset(t testing.TB, server *emulator.Server) {
-	t.Helper()
-	r := httptest.NewRequest(http.MethodPost, "/_sandbox/"+s.src.Name+"/reset?with=data,faults", http.NoBody)
-	w := httptest.NewRecorder()
-	server.Handler().ServeHTTP(w, r)
-	require.Equal(t, http.StatusOK, w.Code)
-}
-
 // small is the size of the large streams where nothing else is asked for.
-const small = 30
+func (s *subject) small() int {
+	if len(s.src.Streams) > 100 {
+		return 12
+	}
+	return 30
+}
 
 func (s *subject) openSmall(t testing.TB) *emulator.Server {
 	t.Helper()
-	return s.open(t, emulator.Options{Records: small, Seed: 1})
+	return s.open(t, emulator.Options{Records: s.small(), Seed: 1})
 }
 
 // base is a complete first sync of small tables, shared by the cases that only
 // look at it.
 func (s *subject) base(t testing.TB) *output {
 	t.Helper()
-	s.once.Do(func() { s.basic = s.sync(t, s.openSmall(t), ask{}) })
+	s.once.Do(func() { s.share(&s.basic, s.sync(t, s.openSmall(t), ask{})) })
 	require.NotNil(t, s.basic, "the shared sync has failed in another case")
 	return s.basic
+}
+
+func (s *subject) share(where **output, out *output) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	*where = out
+}
+
+// usual is base, or of a large source a sync of some streams with all fields.
+func (s *subject) usual(t testing.TB) *output {
+	t.Helper()
+	if !s.large(t) {
+		return s.base(t)
+	}
+	list := s.some(t)
+	s.onceUsual.Do(func() { s.share(&s.sampled, s.sync(t, s.openSmall(t), ask{only: list})) })
+	require.NotNil(t, s.sampled, "the shared sync of some streams has failed in another case")
+	return s.sampled
 }
 
 // ask is one run of the tap.
@@ -131,12 +162,15 @@ type ask struct {
 	choose func(*singer.Catalog)
 	state  json.RawMessage // nil: a first run
 
-	concurrency int       // 0: the command's default
-	at          time.Time // when it begins; zero: today
-	fixed       bool      // the engine's clock stands still
-	fullRefresh []string
-	maxRecords  int64
-	since       time.Time
+	// store is the file of tokens that replace themselves; "" is a new one.
+	store string
+
+	concurrency  int       // 0: the command's default
+	at           time.Time // when it begins; zero: today
+	fixed        bool      // the engine's clock stands still
+	fullRefresh  []string
+	maxRecords   int64
+	since, until time.Time
 
 	skew time.Duration // how far the vendor's clock, told in Date, is behind
 	// page is called as each page is about to go out.
@@ -158,11 +192,16 @@ type output struct {
 	lines  []message
 	report *engine.Report
 	log    string
-	took   time.Duration
-	began  time.Time
-	ended  time.Time
-	asked  []emulator.Entry // requests, oldest first
-	stats  emulator.Stats
+	store  string // the file of tokens
+	// watched: a hook saw its pages, and may have moved rows.
+	watched bool
+	// truthless tells whether the stand-in has no rows of a stream.
+	truthless func(name string) bool
+	took      time.Duration
+	began     time.Time
+	ended     time.Time
+	asked     []emulator.Entry // requests, oldest first
+	stats     emulator.Stats
 
 	mu       sync.Mutex
 	byStream map[string][]record
@@ -175,7 +214,10 @@ const defaultConcurrency = 4
 // no secret is told, and what was written loads everywhere.
 func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 	t.Helper()
-	loaded := s.load(t, server, a.config)
+	if a.store == "" {
+		a.store = filepath.Join(t.TempDir(), "tokens.json")
+	}
+	loaded := s.load(t, server, with(a.config, "token_store", a.store))
 	require.NoError(t, server.Reset(s.src.Name))
 	if a.page != nil {
 		server.OnPage(a.page)
@@ -205,6 +247,8 @@ func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 	require.True(t, ran, "the run did not come to its end")
 	require.Empty(t, hosts.all(), "another host than the configured one was asked")
 	out.log = logged.String()
+	out.store, out.watched = a.store, a.page != nil
+	out.truthless = func(name string) bool { return len(s.truth(t, server, name)) == 0 }
 	s.discreet(t, loaded, out, err)
 	require.NoError(t, err)
 	out.lines = parse(t, out.text)
@@ -221,9 +265,7 @@ func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 // load checks a config as the command does.
 func (s *subject) load(t testing.TB, server *emulator.Server, more map[string]any) *config.Loaded {
 	t.Helper()
-	values, err := server.Config(s.src.Name, origin)
-	require.NoError(t, err)
-	values["token_store"] = filepath.Join(t.TempDir(), "tokens.json")
+	values := s.config(t, server)
 	maps.Copy(values, more)
 	text, err := json.Marshal(values)
 	require.NoError(t, err)
@@ -240,21 +282,22 @@ func (s *subject) load(t testing.TB, server *emulator.Server, more map[string]an
 // connect makes the client as the command does, with the stand-in as its
 // network.
 func (s *subject) connect(network http.RoundTripper, c *config.Loaded, log *slog.Logger) (*httpx.Client, error) {
-	authenticator, err := auth.New(s.src.Auth, c.Secret)
-	if err != nil {
-		return nil, err
-	}
 	retries := c.MaxRetries
 	if retries == 0 {
 		retries = httpx.NoRetries
 	}
-	return httpx.New(httpx.Options{
-		Source: s.src, Config: c.Stream, APIURL: c.APIURL, Auth: authenticator,
+	opt := httpx.Options{
+		Source: s.src, Config: c.Stream, APIURL: c.APIURL,
 		Budget:    budget.New(s.src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
 		Transport: network, Log: log, Secrets: c.Secrets(),
 		Rand: func() float64 { return 0.5 },
-	})
+	}
+	var err error
+	if opt.Auth, err = httpx.Authenticator(opt, auth.OAuthOptions{Lookup: c.Secret, Store: c.TokenStore}); err != nil {
+		return nil, err
+	}
+	return httpx.New(opt)
 }
 
 func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Loaded, log *slog.Logger, a ask, hosts *strays) (*engine.Report, []byte, error) {
@@ -293,7 +336,8 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 		return nil, nil, err
 	}
 	s.found(streams)
-	catalog, err := s.catalog(streams, a)
+	src := s.src.For(c.Stream)
+	catalog, err := s.catalog(src, streams, a)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -314,12 +358,15 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 		out = a.stdout(out)
 	}
 	o := engine.Options{
-		Source: s.src, Config: c.Stream, Tasks: engine.Tasks(catalog, streams, !c.SelectFieldsByDefault),
+		Source: src, Config: c.Stream, Tasks: engine.Tasks(catalog, streams, !c.SelectFieldsByDefault),
 		State: state, Fetcher: client, Out: singer.NewWriter(out), Log: log,
 		Concurrency: a.concurrency, Start: c.Start, End: c.End, Since: a.since,
 		Window: c.WindowDays, Lookback: c.Lookback,
-		HoldState:   a.maxRecords > 0 || !a.since.IsZero(),
+		HoldState:   a.maxRecords > 0 || !a.since.IsZero() || !a.until.IsZero(),
 		FullRefresh: a.fullRefresh, MaxRecords: a.maxRecords,
+	}
+	if !a.until.IsZero() && (o.End.IsZero() || a.until.Before(o.End)) {
+		o.End = a.until
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = defaultConcurrency
@@ -333,13 +380,13 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 
 // catalog is what the user hands in: the file that discovery wrote, edited; or
 // nothing, and discovery's own choice stands.
-func (s *subject) catalog(streams []stream.Stream, a ask) (*singer.Catalog, error) {
+func (s *subject) catalog(src *stream.Source, streams []stream.Stream, a ask) (*singer.Catalog, error) {
 	if len(a.only) > 0 {
 		streams = slices.DeleteFunc(slices.Clone(streams), func(st stream.Stream) bool {
 			return !slices.ContainsFunc(a.only, func(o *stream.Stream) bool { return o.Name == st.Name })
 		})
 	}
-	c, err := engine.Catalog(s.src, streams)
+	c, err := engine.Catalog(src, streams)
 	if err != nil || len(a.only) == 0 && !a.keys && a.choose == nil {
 		return c, err
 	}
@@ -397,79 +444,3 @@ func (s *subject) find(ctx context.Context, f stream.Fetcher, c stream.Config) (
 
 // errSignal stands for a signal.
 var errSignal = &fault.Error{Kind: fault.Transient, Whole: true, Op: "signal"}
-
-// discreet checks that no credential is in anything that is told.
-func (s *subject) discreet(t testing.TB, c *config.Loaded, out *output, err error) {
-	t.Helper()
-	said := []string{out.log, string(out.text), fmt.Sprint(err), c.String()}
-	if out.report != nil {
-		said = append(said, everything(out.report.Err))
-		for _, r := range out.report.Streams {
-			said = append(said, everything(r.Err))
-		}
-	}
-	for _, secret := range c.Secrets() {
-		for i, text := range said {
-			if strings.Contains(text, secret.Reveal()) { // and not in the test's words again
-				require.Fail(t, "a credential is told", "in place %d", i)
-			}
-		}
-	}
-}
-
-// everything renders an error with its hint, however it is printed.
-func everything(err error) string {
-	if err == nil {
-		return ""
-	}
-	text := fmt.Sprintf("%v %+v %#v", err, err, err)
-	if e := fault.As(err); e != nil {
-		text += " " + e.Hint
-	}
-	return text
-}
-
-// loads runs the linter behind conform over a whole run.
-func (s *subject) loads(t testing.TB, out *output) {
-	t.Helper()
-	report, err := singer.Lint(bytes.NewReader(out.text))
-	require.NoError(t, err)
-	require.True(t, report.OK(), "%s", report.AppendText(nil))
-}
-
-// complete checks that every stream of a run came to its end.
-func (o *output) complete(t testing.TB) {
-	t.Helper()
-	require.NoError(t, o.report.Err)
-	for _, r := range o.report.Streams {
-		require.NoError(t, r.Err, r.Stream)
-	}
-}
-
-// failed tells whether a stream of the run did not come to its end.
-func (o *output) failed(name string) bool {
-	for _, r := range o.report.Streams {
-		if r.Stream == name {
-			return r.Err != nil
-		}
-	}
-	return o.report.Err != nil
-}
-
-// lockedBuffer takes log lines of many goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}

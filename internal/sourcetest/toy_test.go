@@ -247,7 +247,11 @@ func (s *toyService) Truth(w io.Writer, name string) error {
 		return errors.New("no such stream")
 	}
 	for _, r := range s.table[name] {
-		if _, err := fmt.Fprintln(w, r.json(name)); err != nil {
+		row := r.json(name)
+		if name == "entries" {
+			row = fmt.Sprintf(`{"_unit":%d,%s`, r.unit, row[1:])
+		}
+		if _, err := fmt.Fprintln(w, row); err != nil {
 			return err
 		}
 	}
