@@ -30,8 +30,8 @@ func TestValidateRowVersions(t *testing.T) {
 		"toy: orders: Proof is for a Cursor that is Sorted": func(s []stream.Stream) {
 			s[orders].Cursor.Proof = func(string, int64) bool { return true }
 		},
-		`toy: entries: epoch "moved" needs a leading _ and a Scope`: func(s []stream.Stream) { s[entries].Cursor.Epochs = []string{"_ok", "moved"} },
-		`toy: orders: epoch "_moved" needs a leading _ and a Scope`: func(s []stream.Stream) { s[orders].Cursor.Epochs = []string{"_moved"} },
+		`toy: entries: epoch "moved" needs a leading _, a Scope, and a stream without Parent`: func(s []stream.Stream) { s[entries].Cursor.Epochs = []string{"_ok", "moved"} },
+		`toy: orders: epoch "_moved" needs a leading _, a Scope, and a stream without Parent`: func(s []stream.Stream) { s[orders].Cursor.Epochs = []string{"_moved"} },
 		"toy: entries: Begin needs Ask and Read":                    func(s []stream.Stream) { s[entries].Cursor.Begin = begin },
 
 		"toy: entries: Deletions names no stream: went":                                                   func(s []stream.Stream) { s[entries].Deletions.Stream = "went" },
