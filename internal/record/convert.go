@@ -32,6 +32,7 @@ type Converter struct {
 	clean    []byte // a value without what makes it dirty
 	spare    []byte // an output literal that is not emitted
 	injected []injected
+	table    []byte // the values of a row of a table file
 
 	// What the caller asks after a row.
 	cursor   int64
