@@ -32,7 +32,7 @@ func TestValidateRowVersions(t *testing.T) {
 		},
 		`toy: entries: epoch "moved" needs a leading _, a Scope, and a stream without Parent`: func(s []stream.Stream) { s[entries].Cursor.Epochs = []string{"_ok", "moved"} },
 		`toy: orders: epoch "_moved" needs a leading _, a Scope, and a stream without Parent`: func(s []stream.Stream) { s[orders].Cursor.Epochs = []string{"_moved"} },
-		"toy: entries: Begin needs Ask and Read":                    func(s []stream.Stream) { s[entries].Cursor.Begin = begin },
+		"toy: entries: Begin needs Ask and Read":                                              func(s []stream.Stream) { s[entries].Cursor.Begin = begin },
 
 		"toy: entries: Deletions names no stream: went":                                                   func(s []stream.Stream) { s[entries].Deletions.Stream = "went" },
 		"toy: entries: Deletions needs a list with a Cursor, of no other stream and no other scope: gone": func(s []stream.Stream) { s[gone].Cursor = nil },
