@@ -93,7 +93,7 @@ func (a *app) sync(ctx context.Context, src *stream.Source, loaded *config.Loade
 	if err != nil {
 		return err
 	}
-	src, err = found(ctx, src, client, loaded.Stream)
+	src, err = found(ctx, src, client, loaded.Stream, a.flags.discover || a.flags.catalogPath() == "")
 	if err != nil {
 		return err
 	}

@@ -117,7 +117,7 @@ func (l *lane) deletions(ctx context.Context) error {
 // where they have been written.
 func (l *lane) deletionList(ctx context.Context) ([]deletion, *int64, error) {
 	rd, spec := l.rd, l.rd.s.Deletions
-	list := rd.run.deletions.of(spec.Stream, l.part.ID)
+	list := rd.run.deletions.of(spec.Stream, l.listPart().ID)
 	all, err := list.get(ctx, func() ([]deletion, error) { return l.listDeletions(ctx, spec) })
 	if e := fault.As(err); e != nil && e.Kind == fault.Permission && !e.Whole && !e.Partition {
 		return nil, nil, errUnlisted{err}
@@ -137,16 +137,34 @@ type errUnlisted struct{ error }
 // asked for them.
 func (r *run) unlisted(l *lane, refused errUnlisted) {
 	list := l.rd.s.Deletions.Stream
-	if r.closed.add(list+"\x00"+l.part.ID, refused) {
-		r.Log.Warn("the account may not read which rows were deleted, "+stream.DeletedAt+" stays null", "list", list, "partition", l.part.ID, "reason", refused.Error())
-		r.closed.leave("the deletions of " + title(l.part))
+	if part := l.listPart(); r.closed.add(list+"\x00"+part.ID, refused) {
+		r.Log.Warn("the account may not read which rows were deleted, "+stream.DeletedAt+" stays null", "list", list, "partition", part.ID, "reason", refused.Error())
+		r.closed.leave("the deletions of " + title(part))
 	}
 }
 
 // concerns tells whether a deletion is one of the stream's that is not written.
 func (l *lane) concerns(d deletion, mark *int64) bool {
 	spec := l.rd.s.Deletions
-	return (spec.Where == "" || d.where == spec.Is) && (mark == nil || d.value > *mark)
+	if spec.Where != "" && d.where != spec.Is {
+		return false
+	}
+	// More may have been deleted at the moment of the mark; a row version is
+	// given once.
+	return mark == nil || d.value > *mark || d.value == *mark && l.rd.deletionUnit() != stream.Int
+}
+
+// deletionUnit is what the list's cursor counts.
+func (rd *reader) deletionUnit() stream.Unit {
+	return unitOf(rd.run.Source, rd.run.Source.Stream(rd.s.Deletions.Stream))
+}
+
+// listPart is the partition in which the list is asked for.
+func (l *lane) listPart() *stream.Partition {
+	if id := l.rd.s.Deletions.Partition; id != "" {
+		return &stream.Partition{ID: id}
+	}
+	return l.part
 }
 
 // tombstone appends a deletion as a row of the stream.
@@ -192,7 +210,7 @@ func (g *graves) after(key uint64, deleted int64) bool {
 // are known. Where it cannot be read, whoever writes the deletions says so.
 func (l *lane) watchGraves(ctx context.Context) {
 	rd := l.rd
-	if !rd.deletes() || unitOf(rd.run.Source, rd.run.Source.Stream(rd.s.Deletions.Stream)) != rd.unit {
+	if !rd.deletes() || rd.deletionUnit() != rd.unit {
 		return
 	}
 	if l.of.buried.Load() == nil {
@@ -243,7 +261,7 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 	sp := span{openFrom: true, openTo: true}
 	first := true
 	for _, rd := range r.readers {
-		if d := rd.s.Deletions; d == nil || d.Stream != spec.Stream || !rd.deletes() {
+		if d := rd.s.Deletions; d == nil || d.Stream != spec.Stream || d.Partition != spec.Partition || !rd.deletes() {
 			continue
 		}
 		mark, err := rd.deletedMark(l.part)
@@ -272,7 +290,7 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 	if err := reader.compileShape(); err != nil {
 		return nil, err
 	}
-	list := &lane{rd: reader, slice: slice{part: l.part}}
+	list := &lane{rd: reader, slice: slice{part: l.listPart()}}
 	var rows []deletion
 	read := func(_ int, b []byte, i int) (int, error) {
 		d, end, err := readDeletion(spec, s.Cursor.Field, u, b, i)

@@ -69,8 +69,13 @@ func (rd *reader) partitions(ctx context.Context) ([]stream.Partition, error) {
 // introduce tells, once per run, which partitions are read and which are not.
 func (r *run) introduce(scope string, x expansion) {
 	noun := r.Source.Scopes[scope].Called()
+	const most = 30 // names in a line
 	var names []string
 	for i := range x.parts {
+		if i == most {
+			names = append(names, fmt.Sprintf("and %d more", len(x.parts)-most))
+			break
+		}
 		names = append(names, title(&x.parts[i]))
 	}
 	var skipped []string

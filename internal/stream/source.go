@@ -77,8 +77,9 @@ type Source struct {
 	// Deletions: what was deleted is written too, with DeletedAt; see For.
 	Deletions bool
 	// Discover finds further streams at run time; nil where all are static.
-	// With them it may replace static ones of the same name.
-	Discover func(context.Context, Fetcher, Config) ([]Stream, error)
+	// With them it may replace static ones of the same name. Without fields it
+	// only names them and leaves out their Schema: a catalog has it.
+	Discover func(ctx context.Context, f Fetcher, c Config, fields bool) ([]Stream, error)
 }
 
 // For returns the source as a config wants it.
@@ -252,6 +253,9 @@ const DeletedAt = "_deleted_at"
 // a stream of the same scope, or of none, read from its own cursor on.
 type Deletions struct {
 	Stream string
+	// Partition is the one of that stream's scope in which they are, for a
+	// stream that has no scope of its own.
+	Partition string
 	// Key is its member that holds the key of the deleted row, At the one that
 	// holds the moment.
 	Key, At string

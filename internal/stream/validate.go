@@ -389,7 +389,7 @@ func (v *validation) deletions() {
 	case list == nil:
 		v.say("Deletions names no stream: %s", d.Stream)
 		return
-	case list.Cursor == nil || list.Needs() != "" || list.Scope != "" && list.Scope != v.s.Scope:
+	case list.Cursor == nil || list.Needs() != "" || list.Scope != "" && list.Scope != v.s.Scope && (d.Partition == "" || v.s.Scope != ""):
 		v.say("Deletions needs a list with a Cursor, of no other stream and no other scope: %s", d.Stream)
 	}
 	schema, err := v.schemaOf(list)
