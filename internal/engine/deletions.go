@@ -350,9 +350,12 @@ func readDeletion(spec *stream.Deletions, field string, u stream.Unit, b []byte,
 			d.at = string(m.Value())
 		case spec.Where != "" && m.Named(spec.Where):
 			d.where = string(m.Value())
-		case m.Named(field) && u == stream.Int:
+		}
+		switch { // the cursor may be one of them
+		case !m.Named(field):
+		case u == stream.Int:
 			d.value, ok = integer(m.Value())
-		case m.Named(field):
+		default:
 			v, err := parseBookmark(u, m.Value())
 			d.value, ok = v, err == nil
 		}

@@ -14,7 +14,7 @@ import (
 const maxName = 63
 
 var (
-	propertyName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	propertyName = regexp.MustCompile(`^[A-Za-z_$][A-Za-z0-9_$]*$`) // $: Zoho has such members
 	streamName   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 	humpAfter    = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 	humpBefore   = regexp.MustCompile(`([A-Z]+)([A-Z][a-z])`)
@@ -139,7 +139,7 @@ func snake(name string) string {
 // top judges what holds for a property of the record.
 func (l *linter) top(p property, isKey bool) {
 	if !propertyName.MatchString(p.name) || len(p.name) > maxName {
-		l.add(p.name, "the name has other characters than letters, digits and underscores, or is longer than %d", maxName)
+		l.add(p.name, "the name has other characters than letters, digits, _ and $, or is longer than %d", maxName)
 	}
 	if lower := strings.ToLower(p.name); lower == "_rescued_data" || strings.HasPrefix(lower, "_sdc_") {
 		l.add(p.name, "the tap or the target adds this one")

@@ -81,7 +81,7 @@ func TestLintRules(t *testing.T) {
 		"a: the format is not text":                 object(`"a": ` + null(`"string"], "format": 1`)),
 		"a.b: a format inside":                      object(`"a": ` + null(`"object"], "properties": {"b": `+null(`"string"], "format": "date"`)+`}`)),
 		"a[].b: not nullable":                       object(`"a": ` + null(`"array"], "items": {"type": "object", "properties": {"b": {"type": "string"}}}`)),
-		"$a: the name has other":                    object(`"$a": ` + null(`"string"]`)),
+		"a%: the name has other":                    object(`"a%": ` + null(`"string"]`)),
 		"9a: the name has other":                    object(`"9a": ` + null(`"string"]`)),
 		"longer than 63":                            object(`"` + strings.Repeat("a", 64) + `": ` + null(`"string"]`)),
 		"fooBar and foo_bar are the same":           object(`"fooBar": ` + null(`"string"]`) + `, "foo_bar": ` + null(`"string"]`)),

@@ -1,0 +1,207 @@
+package zohocrm
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/singer"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
+	"github.com/tap-backoffice/tap-backoffice/schemas"
+)
+
+func TestTable(t *testing.T) {
+	src := Source()
+	require.Empty(t, src.Validate(func(s *stream.Stream) (*singer.Schema, error) {
+		raw, err := schemas.File(src.Name, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		return singer.ParseSchema(raw)
+	}))
+	var selected []string
+	for i := range src.Streams {
+		if src.Streams[i].Selected {
+			selected = append(selected, src.Streams[i].Name)
+		}
+	}
+	require.Equal(t, []string{"currencies", "organization", "profiles", "roles", "territories", "users", "deleted_records"}, selected)
+}
+
+func TestHosts(t *testing.T) {
+	src := Source()
+	for want, c := range map[string]map[string]string{
+		"https://www.zohoapis.com https://accounts.zoho.com":          {"region": "us", "environment": "production"},
+		"https://www.zohoapis.com.au https://accounts.zoho.com.au":    {"region": "au", "environment": "production"},
+		"https://sandbox.zohoapis.eu https://accounts.zoho.eu":        {"region": "eu", "environment": "sandbox"},
+		"https://developer.zohoapis.ca https://accounts.zohocloud.ca": {"region": "ca", "environment": "developer"},
+		"https://www.zohoapis.in https://accounts.example.org/zoho":   {"region": "in", "environment": "production", "accounts_url": "https://accounts.example.org/zoho"},
+	} {
+		conf := stream.NewConfig(c)
+		require.Equal(t, want, src.Origin(conf)+" "+accounts(conf))
+	}
+}
+
+// The type table of the dossier: data_type and json_type to type and format.
+func TestFields(t *testing.T) {
+	for field, want := range map[string]string{
+		`{"data_type":"text","json_type":"string"}`:                                         `{"type": ["null", "string"]}`,
+		`{"data_type":"picklist","json_type":"string"}`:                                     `{"type": ["null", "string"]}`,
+		`{"data_type":"bigint","json_type":"string"}`:                                       `{"type": ["null", "string"]}`,
+		`{"data_type":"autonumber","json_type":"string"}`:                                   `{"type": ["null", "string"]}`,
+		`{"data_type":"text","json_type":"jsonarray"}`:                                      `{"type": ["null", "string"]}`,
+		`{"data_type":"integer","json_type":"integer"}`:                                     `{"type": ["null", "integer"]}`,
+		`{"data_type":"double","json_type":"double"}`:                                       `{"type": ["null", "number"]}`,
+		`{"data_type":"currency","json_type":"double"}`:                                     `{"type": ["null", "number"]}`,
+		`{"data_type":"currency","json_type":"jsonobject"}`:                                 `{"type": ["null", "string"]}`,
+		`{"data_type":"boolean","json_type":"boolean"}`:                                     `{"type": ["null", "boolean"]}`,
+		`{"data_type":"date","json_type":"string"}`:                                         `{"type": ["null", "string"], "format": "date"}`,
+		`{"data_type":"datetime","json_type":"string"}`:                                     `{"type": ["null", "string"], "format": "date-time"}`,
+		`{"data_type":"event_reminder","json_type":"string"}`:                               `{"type": ["null", "string"], "format": "date-time"}`,
+		`{"data_type":"multiselectpicklist","json_type":"jsonarray"}`:                       `{"type": ["null", "array"], "items": {"type": ["null", "string"]}}`,
+		`{"api_name":"Tax","data_type":"multiselectpicklist","json_type":"jsonarray"}`:      `{"type": ["null", "string"]}`,
+		`{"data_type":"lookup","json_type":"jsonobject"}`:                                   `{"type": ["null", "object"], "properties": {"id": {"type": ["null", "string"]}, "name": {"type": ["null", "string"]}}}`,
+		`{"data_type":"ownerlookup","json_type":"jsonobject"}`:                              `{"type": ["null", "object"], "properties": {"id": {"type": ["null", "string"]}, "name": {"type": ["null", "string"]}, "email": {"type": ["null", "string"]}}}`,
+		`{"data_type":"ownerlookup","json_type":"string"}`:                                  `{"type": ["null", "string"]}`,
+		`{"data_type":"formula","json_type":"double","formula":{"return_type":"currency"}}`: `{"type": ["null", "number"]}`,
+		`{"data_type":"formula","json_type":"string","formula":{"return_type":"date"}}`:     `{"type": ["null", "string"], "format": "date"}`,
+		`{"data_type":"formula","json_type":"string","formula":{}}`:                         `{"type": ["null", "string"]}`,
+		`{"data_type":"rollup_summary","rollup_summary":{"return_type":"integer"}}`:         `{"type": ["null", "integer"]}`,
+		`{"data_type":"RRULE","json_type":"jsonobject"}`:                                    `{"type": ["null", "string"]}`,
+		`{"data_type":"fileupload","json_type":"jsonarray"}`:                                `{"type": ["null", "string"]}`,
+		`{"data_type":"something_new"}`:                                                     `{"type": ["null", "string"]}`,
+	} {
+		var x metaField
+		require.NoError(t, json.Unmarshal([]byte(field), &x))
+		require.JSONEq(t, want, string(x.schema().AppendJSON(nil)), field)
+	}
+}
+
+func TestShaped(t *testing.T) {
+	no := false
+	m := metaModule{APIName: "CM1"}
+	s := m.shaped([]metaField{
+		{APIName: "First_Name", DataType: "text"},
+		{APIName: "Lines", DataType: "subform"},
+		{APIName: "Friends", DataType: "multiselectlookup"},
+		{APIName: "Hidden", DataType: "text", Visible: &no},
+		{APIName: "first_name", DataType: "text"},
+		{APIName: ""},
+		{APIName: "Modified_Time", DataType: "datetime"},
+	})
+	var names []string
+	for _, p := range s.Schema.Properties {
+		names = append(names, p.Name)
+	}
+	require.Equal(t, []string{"id", "First_Name", "Modified_Time"}, names)
+	require.Equal(t, "cm1", s.Name)
+	require.Equal(t, "Modified_Time", s.Cursor.Field)
+	m = metaModule{APIName: "Timeless"}
+	s = m.shaped([]metaField{{APIName: "Name", DataType: "text"}})
+	require.Nil(t, s.Cursor)
+	require.Equal(t, []string{"id"}, s.Chunked.Always)
+}
+
+func TestNamesThatCollide(t *testing.T) {
+	found := []metaModule{{ID: "7300000000002102", APIName: "Site_Visits"}, {ID: "7300000000002105", APIName: "site_visits"}, {ID: "1", APIName: "Leads"}}
+	distinguish(found)
+	require.Equal(t, []string{"site_visits_002102", "site_visits_002105", "leads"}, []string{found[0].stream(), found[1].stream(), found[2].stream()})
+}
+
+func TestClassify(t *testing.T) {
+	code := func(status int, path, code string) error {
+		return classify(&stream.Response{Status: status, URL: "https://host/crm/v8/" + path, Body: []byte(`{"code":"` + code + `","details":{},"message":"m","status":"error"}`)})
+	}
+	require.NoError(t, code(200, "Leads", ""))
+	require.NoError(t, code(500, "Leads", "INTERNAL_ERROR"))
+	require.NoError(t, code(429, "Leads", "TOO_MANY_REQUESTS"))
+	require.ErrorIs(t, code(401, "Leads", "INVALID_TOKEN"), stream.Stale)
+	require.ErrorIs(t, code(401, "Leads", "AUTHENTICATION_FAILURE"), stream.Stale)
+	for _, c := range []string{"INVALID_MODULE", "FEATURE_NOT_ENABLED", "NO_PERMISSION"} {
+		require.Equal(t, fault.Permission, fault.KindOf(code(400, "Leads", c)), c)
+		require.ErrorIs(t, code(400, "settings/fields", c), stream.SkipParent)
+	}
+	require.Equal(t, fault.Permission, fault.KindOf(code(401, "Leads", "OAUTH_SCOPE_MISMATCH")))
+	require.Equal(t, fault.Permission, fault.KindOf(code(403, "Notes", "NOT_SUPPORTED")))
+	require.Equal(t, fault.Transient, fault.KindOf(code(400, "Leads", "LIMIT_REACHED")))
+	require.ErrorIs(t, code(400, "settings/pipeline", "INVALID_DATA"), stream.NoRows)
+	require.NoError(t, code(400, "Leads", "INVALID_DATA"))
+	wrapped := classify(&stream.Response{Status: 400, URL: "https://host/crm/v8/Leads/deleted", Body: []byte(`{"data":[{"code":"NO_PERMISSION","message":"m"}]}`)})
+	require.Equal(t, fault.Permission, fault.KindOf(wrapped))
+	require.NoError(t, classify(&stream.Response{Status: 404, URL: "https://host/", Body: []byte("<html>")}))
+}
+
+func TestJudgeToken(t *testing.T) {
+	require.NoError(t, judgeToken(&stream.Response{Body: []byte(`{"access_token":"x"}`)}))
+	require.NoError(t, judgeToken(&stream.Response{Body: []byte(`{"error":"invalid_code"}`)}))
+	for _, body := range []string{`{"error":"Access Denied","status":"failure"}`, `{"error_description":"您的请求过于频繁","status":"failure"}`} {
+		require.Equal(t, fault.Quota, fault.KindOf(judgeToken(&stream.Response{Status: http.StatusOK, Body: []byte(body)})))
+	}
+}
+
+// vendor answers from memory.
+type vendor struct {
+	answers map[string]string
+	asked   []string
+}
+
+func (v *vendor) Fetch(_ context.Context, r *stream.Request) (*stream.Response, error) {
+	what := r.URL
+	for _, p := range r.Params {
+		what += " " + p.Value
+	}
+	v.asked = append(v.asked, what)
+	body, ok := v.answers[what]
+	if !ok {
+		return nil, stream.NoRows
+	}
+	return &stream.Response{Status: 200, Body: []byte(body)}, nil
+}
+
+func TestDiscover(t *testing.T) {
+	v := &vendor{answers: map[string]string{
+		"settings/modules": `{"modules":[{"id":"1","api_name":"Leads","api_supported":true},{"id":"2","api_name":"CM1","api_supported":true},
+			{"id":"3","api_name":"Visits","api_supported":true},{"id":"4","api_name":"Off","api_supported":false},{"id":"5","api_name":"Empty","api_supported":true}]}`,
+		"settings/fields Leads all": `{"fields":[{"api_name":"Last_Name","data_type":"text"},{"api_name":"Modified_Time","data_type":"datetime"}]}`,
+		"settings/fields CM1 all":   `{"fields":[{"api_name":"Name","data_type":"text"}]}`,
+	}}
+	found, err := discover(t.Context(), v, stream.Config{}, true)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	require.Equal(t, "leads cm1", found[0].Name+" "+found[1].Name)
+	require.True(t, found[0].Selected)
+	require.Contains(t, found[0].Params, stream.Param{Name: "converted", Value: "both"})
+	require.Len(t, v.asked, 4, "the modules, and the fields of three")
+
+	v.asked = nil
+	found, err = discover(t.Context(), v, stream.Config{}, false)
+	require.NoError(t, err)
+	require.Len(t, found, 3)
+	require.Nil(t, found[0].Schema)
+	require.Equal(t, []string{"settings/modules"}, v.asked, "a catalog has the fields")
+
+	parts, err := partitions(t.Context(), v, stream.Config{})
+	require.NoError(t, err)
+	require.Equal(t, "Leads CM1 Empty", strings.Join([]string{parts[0].ID, parts[1].ID, parts[2].ID}, " "))
+	require.Equal(t, []string{`"Leads"`}, parts[0].Inject)
+
+	v.answers["settings/modules"] = `{"modules":3}`
+	_, err = discover(t.Context(), v, stream.Config{}, true)
+	require.Equal(t, fault.Contract, fault.KindOf(err))
+}
+
+func TestChecks(t *testing.T) {
+	for v, good := range map[string]bool{"0": true, "12.5": true, "99": true, "100": false, "-1": false, "x": false, "NaN": false} {
+		require.Equal(t, good, share(v) == nil, v)
+	}
+	require.NoError(t, oneOf(centres)("eu"))
+	require.Error(t, oneOf(centres)("mars"))
+	require.Equal(t, "2026-11-22T01:02:03+00:00", time.Date(2026, 11, 22, 1, 2, 3, 9, time.UTC).Format(layout))
+	require.ErrorIs(t, share("x"), errShare)
+}
