@@ -317,15 +317,21 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 			st.last = f.captured(ks.Field)
 		}
 	}
-	v, keyed := f.conv.Cursor()
-	if own && !keyed && st.chain.seen.n > distinct {
+	if _, keyed := f.conv.Cursor(); own && !keyed && st.chain.seen.n > distinct {
 		st.chain.nulls++
 	}
+	return end, l.took(f, start, st)
+}
+
+// took decides whether the row that was just converted, whose line begins at
+// start, is emitted.
+func (l *lane) took(f *feed, start int, st *pageState) error {
+	v, keyed := f.conv.Cursor()
 	emit, keep := l.judge(f, st, v, keyed)
 	if keep && len(f.kids) > 0 && l.kind != deleted { // what is gone has no children
 		f.keepParent(v, keyed)
 	}
-	if own && len(l.rd.riders) > 0 {
+	if f == l.feeds[0] && len(l.rd.riders) > 0 {
 		l.offer(f)
 	}
 	if f.graves != nil && keyed {
@@ -333,17 +339,17 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 	}
 	if !emit || !f.rd.selected {
 		*f.lines = (*f.lines)[:start]
-		return end, nil
+		return nil
 	}
 	f.records++
 	f.given++
 	if len(*f.lines) >= chunkBytes {
 		l.flush(item{covers: st.span, ignored: l.ignored})
 		if !l.rd.run.ahead.room(l) {
-			return 0, errEnded
+			return errEnded
 		}
 	}
-	return end, nil
+	return nil
 }
 
 // judge decides whether a row is emitted and kept for the kids of its stream,

@@ -31,7 +31,7 @@ var layers = []layer{
 	{
 		"internal/engine",
 		[]string{
-			"internal/stream", "internal/paging", "internal/singer", "internal/jsonspan", "internal/record",
+			"internal/stream", "internal/paging", "internal/singer", "internal/jsonspan", "internal/csvspan", "internal/record",
 			"internal/fault", "schemas",
 		},
 		"the engine owns the loops; it asks through stream.Fetcher and knows no HTTP client, source or command line",
@@ -128,7 +128,7 @@ type restriction struct {
 }
 
 var restrictions = []restriction{
-	{"os", []string{"cmd/...", "internal/edm/generate", "internal/cli", "internal/config", "internal/auth", "internal/emulator/...", "internal/bench/...", "internal/demo/..."}, "files and the environment belong to cli, config (settings, secrets), auth (the token store) and the sandbox"},
+	{"os", []string{"cmd/...", "internal/edm/generate", "internal/cli", "internal/config", "internal/auth", "internal/httpx", "internal/emulator/...", "internal/bench/...", "internal/demo/..."}, "files and the environment belong to cli, config (settings, secrets), auth (the token store), httpx (bodies too large for memory) and the sandbox"},
 	{"os/exec", []string{"internal/cli", "internal/config", "internal/bench/...", "internal/demo/..."}, "processes are started for <key>_cmd (config) and the browser of a sign-in (cli)"},
 	{"os/signal", []string{"internal/cli", "internal/bench/...", "internal/demo/..."}, "signals end the run, and cli owns the run"},
 	{"syscall", []string{"internal/cli", "internal/httpx", "internal/auth", "internal/emulator/...", "internal/bench/...", "internal/demo/..."}, "only the edges name what an operating system says"},

@@ -60,6 +60,9 @@ func (a attempts) RoundTrip(r *http.Request) (*http.Response, error) {
 	k.err = k.attempt(r, &m)
 	if k.answer != nil {
 		m.Bytes = len(k.answer.Body)
+		if k.answer.File != nil {
+			m.Bytes = int(k.answer.File.Size())
+		}
 	}
 	m.Failed = k.err != nil || m.Status >= 400
 	if k.sent != nil {
@@ -139,6 +142,12 @@ func (k *call) attempt(r *http.Request, m *Metric) error {
 	m.Status = resp.StatusCode
 	observe(resp.StatusCode, resp.Header)
 
+	if k.wantsFile(resp) {
+		if k.answer, err = k.save(resp); err != nil {
+			err = timeoutOr(timed, err)
+		}
+		return err
+	}
 	body, err := k.read(resp)
 	if err != nil {
 		return timeoutOr(timed, err)
@@ -170,7 +179,7 @@ func (k *call) read(resp *http.Response) ([]byte, error) {
 		case errors.Is(err, errTooLarge) && small:
 			return nil, stream.TooLarge
 		case errors.Is(err, errTooLarge):
-			return nil, k.tooLarge(resp)
+			return nil, k.tooLarge(resp, limit)
 		}
 		return b, err
 	}

@@ -173,8 +173,12 @@ func (k *call) wellFormed() error {
 	if what == "" {
 		return nil
 	}
+	wanted := "JSON"
+	if k.answer.File != nil {
+		wanted = "a file"
+	}
 	return k.fault(fault.Contract,
-		fmt.Sprintf("%s in place of JSON from %s %s%s", what, k.method, k.address, k.tries()),
+		fmt.Sprintf("%s in place of %s from %s %s%s", what, wanted, k.method, k.address, k.tries()),
 		"the base URL is "+k.BaseURL()+": check "+k.origin.settings())
 }
 
@@ -188,6 +192,8 @@ const (
 func broken(a *stream.Response) string {
 	b := bytes.TrimSpace(a.Body)
 	switch {
+	case a.File != nil && a.File.Size() > 0:
+		return "" // what is in it is for the engine to see
 	case a.Status < 200 || a.Status > 299:
 	case len(b) == 0 && a.Status == http.StatusOK:
 		return noBody
@@ -248,14 +254,14 @@ func bare(err error) string {
 }
 
 // tooLarge refuses a body over the limit.
-func (k *call) tooLarge(resp *http.Response) error {
+func (k *call) tooLarge(resp *http.Response, most int64) error {
 	size := ""
 	if resp.ContentLength > 0 {
 		size = " (" + strconv.FormatInt(resp.ContentLength, 10) + " bytes)"
 	}
-	limit := strconv.FormatInt(k.opt.MaxResponse, 10) + " bytes"
-	if k.opt.MaxResponse%(1<<20) == 0 {
-		limit = strconv.FormatInt(k.opt.MaxResponse>>20, 10) + " MiB"
+	limit := strconv.FormatInt(most, 10) + " bytes"
+	if most%(1<<20) == 0 {
+		limit = strconv.FormatInt(most>>20, 10) + " MiB"
 	}
 	f := k.fault(fault.Contract,
 		fmt.Sprintf("%s %s: the body%s is over the limit of %s", k.method, k.address, size, limit),

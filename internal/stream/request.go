@@ -1,6 +1,9 @@
 package stream
 
-import "errors"
+import (
+	"errors"
+	"io"
+)
 
 // In says where a parameter is sent.
 type In int
@@ -36,6 +39,15 @@ type Request struct {
 	// MaxBody refuses a larger answer with TooLarge; 0 leaves it to the
 	// client's own limit.
 	MaxBody int64
+	// File wants the body of a success as a file, see Response; it may be 16
+	// times as large as one that is held in memory. An error's is a Body as ever.
+	File bool
+}
+
+// File is a body on disk.
+type File interface {
+	io.ReaderAt
+	Size() int64
 }
 
 // Response is an answer whose body was read whole within the attempt.
@@ -43,10 +55,13 @@ type Response struct {
 	Status int
 	Header Header
 	Body   []byte
+	// File is the body where the request wants a file, in place of Body; nil
+	// elsewhere. Release closes it.
+	File File
 	// URL is the address that answered, redacted, for messages.
 	URL string
 	// Release gives Body back for reuse; nil where nobody wants it. Neither
-	// Body nor anything that points into it may be used afterwards.
+	// Body nor anything that points into it, nor File, may be used afterwards.
 	Release func()
 }
 

@@ -197,12 +197,38 @@ type Chunked struct {
 type Job struct {
 	// Create builds the request that starts a job over a window.
 	Create func(Read) (*Request, error)
-	// Poll reads the answer of Create or of an earlier poll.
+	// Poll reads the answer of Create or of an earlier poll. NoRows is the end
+	// of a job that found nothing, a fault of kind Transient that of one which
+	// the vendor gave up: the next run makes it anew.
 	Poll func(*Response) (Step, error)
 	// Rows reads a downloaded file and hands over its rows as JSON objects;
 	// more is the request that creates the next job, nil at the end. A nil
 	// Rows means that the file is JSON with its rows at Stream.Records.
 	Rows func(body []byte, row func([]byte) error) (more *Request, err error)
+	// Table: the file is a ZIP archive with one CSV file, in place of Rows. It
+	// goes to disk and is never whole in memory.
+	Table *Table
+}
+
+// Table tells what the CSV file of a Job means.
+type Table struct {
+	// Columns tells what the columns under a header hold, one for each and in
+	// their order. fields are the properties that are wanted.
+	Columns func(header []string, fields []Property) ([]Column, error)
+	// More reads the poll that told where the file is: the request that creates
+	// the next job, nil at the end. A nil More means that one file is all.
+	More func(*Response) (*Request, error)
+}
+
+// Column is one column of a Table, whose values are text.
+type Column struct {
+	// Name is the member of a row that the column holds; "" skips it.
+	Name string
+	// Inner is a member of that member, which is an object then, null where its
+	// first column is empty. Columns of one object stand next to each other.
+	Inner string
+	// Separator cuts the text into an array of texts; "" where it is one value.
+	Separator string
 }
 
 // Read is what a job has to cover.
@@ -213,9 +239,13 @@ type Read struct {
 
 // Step is what to do with a job next: ask again after a while, or download.
 type Step struct {
-	Ask      *Request
+	Ask *Request
+	// After is the least wait; what is waited grows from one poll to the next.
 	After    time.Duration
 	Download *Request
+	// Rows is how many rows the file of a Table has to hold, 0 where the vendor
+	// does not tell.
+	Rows int64
 }
 
 // Parent tells which rows a child stream is read for.

@@ -119,9 +119,7 @@ func (v *validation) stream(i int) {
 	v.page()
 	v.chunked()
 	v.deletions()
-	if j := s.Job; j != nil && (j.Create == nil || j.Poll == nil) {
-		v.say("Job needs Create and Poll")
-	}
+	v.job()
 }
 
 // property checks that a name is one of the schema's and returns its schema.
@@ -375,6 +373,23 @@ func (v *validation) page() {
 	}
 	if incomplete {
 		v.say("Page lacks what it needs: %+v", s.Page)
+	}
+}
+
+// job checks that a bulk job is whole and that its file is read in one way.
+func (v *validation) job() {
+	j := v.s.Job
+	if j == nil {
+		return
+	}
+	if j.Create == nil || j.Poll == nil {
+		v.say("Job needs Create and Poll")
+	}
+	if j.Table != nil && j.Table.Columns == nil {
+		v.say("Table needs Columns")
+	}
+	if j.Table != nil && j.Rows != nil {
+		v.say("Table and Rows exclude each other")
 	}
 }
 
