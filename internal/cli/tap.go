@@ -216,7 +216,11 @@ func (a *app) tell(source string, o outcome, all int, others, ifRefused string) 
 func streamsOf(results []engine.Result) string {
 	var names []string
 	for _, r := range results {
-		names = append(names, r.Stream)
+		name := r.Stream
+		if len(r.Refused) > 0 {
+			name += " in " + strings.Join(r.Refused, " and ")
+		}
+		names = append(names, name)
 	}
 	return list(names)
 }

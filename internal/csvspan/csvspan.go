@@ -106,19 +106,20 @@ func (r *Reader) fill() error {
 		}
 		r.buf = append(r.buf, make([]byte, len(r.buf))...)
 	}
-	for {
+	// As much as there is room for: who unpacks a file gives a little at a time,
+	// and a row that is longer than what has come is read anew with each piece.
+	for r.filled < len(r.buf) {
 		n, err := r.from.Read(r.buf[r.filled:])
 		r.filled += n
-		switch {
-		case err == io.EOF:
+		if err == io.EOF {
 			r.ended = true
 			return nil
-		case err != nil:
+		}
+		if err != nil {
 			return err
-		case n > 0:
-			return nil
 		}
 	}
+	return nil
 }
 
 // parse finds the fields of the row at r.at and returns where the next one

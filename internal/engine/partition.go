@@ -166,7 +166,6 @@ type partFailure struct {
 func (rd *reader) fails(part *stream.Partition, err error) {
 	for _, f := range rd.family() {
 		f.failed = append(f.failed, partFailure{part, err})
-		delete(f.pending, part.ID) // what was read is no bookmark
 	}
 }
 

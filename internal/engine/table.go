@@ -36,7 +36,7 @@ func (l *lane) table(ctx context.Context, m made, st *pageState) error {
 		return err
 	}
 	defer entry.Close()
-	rows := csvspan.NewReader(filling{entry})
+	rows := csvspan.NewReader(entry)
 	header, err := rows.Read()
 	if errors.Is(err, io.EOF) {
 		return errors.New("the file has no header")
@@ -173,21 +173,6 @@ func (b *bounded) ReadAt(p []byte, off int64) (int, error) {
 		}
 	}
 	return b.from.ReadAt(p, off)
-}
-
-// filling reads as much as there is room for. What unpacks an archive gives a
-// little at a time, and a row that is longer than what has come is read anew with
-// each piece.
-type filling struct{ from io.Reader }
-
-// Read implements io.Reader.
-func (f filling) Read(p []byte) (n int, err error) {
-	for n < len(p) && err == nil {
-		var m int
-		m, err = f.from.Read(p[n:])
-		n += m
-	}
-	return n, err
 }
 
 // tableFault turns what is wrong with a table file into a fault that names the
