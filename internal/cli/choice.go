@@ -14,14 +14,13 @@ import (
 
 // tasks returns what is selected: of the given catalog, or of what discovery
 // knows, restricted to what --select matches.
-func (a *app) tasks(src *stream.Source, explicitOnly bool) ([]engine.Task, error) {
-	var c *singer.Catalog
+func (a *app) tasks(src *stream.Source, given *singer.Catalog, explicitOnly bool) ([]engine.Task, error) {
+	c := given
 	var err error
-	given := a.flags.catalogPath()
-	if given == "" {
+	if given == nil {
 		c, err = engine.Catalog(src, src.Streams)
 	} else {
-		c, err = a.loadCatalog(given, src.Streams)
+		err = a.checkCatalog(given, src.Streams)
 	}
 	if err != nil {
 		return nil, err
@@ -32,7 +31,7 @@ func (a *app) tasks(src *stream.Source, explicitOnly bool) ([]engine.Task, error
 			return nil, err
 		}
 		chosen := engine.Tasks(c, src.Streams, explicitOnly)
-		if given != "" {
+		if given != nil {
 			chosen = both(tasks, chosen)
 		}
 		tasks = chosen
@@ -92,22 +91,40 @@ func (a *app) checkFullRefresh(streams []stream.Stream, tasks []engine.Task) err
 	return nil
 }
 
-func (a *app) loadCatalog(path string, streams []stream.Stream) (*singer.Catalog, error) {
+// givenCatalog reads the catalog that the user hands in to be read by; nil for
+// none. Discovery has no use for one.
+func (a *app) givenCatalog() (*singer.Catalog, error) {
+	path := a.flags.catalogPath()
+	if path == "" || a.flags.discover {
+		return nil, nil //nolint:nilnil // no catalog is fine
+	}
 	data, err := readFile(fault.Config, "catalog", path)
 	if err != nil {
 		return nil, err
 	}
-	c, err := a.parseCatalog(data)
-	if err != nil {
-		return nil, err
+	return a.parseCatalog(data)
+}
+
+// known tells what a catalog has of a stream; nil where there is none.
+func known(c *singer.Catalog) stream.Known {
+	if c == nil {
+		return nil
 	}
+	return func(name string) *stream.Schema {
+		if e := c.Entry(name); e != nil {
+			return e.Schema
+		}
+		return nil
+	}
+}
+
+func (a *app) checkCatalog(c *singer.Catalog, streams []stream.Stream) error {
 	warnings, err := c.CheckStreams(streamNames(streams))
 	a.warnings("catalog", warnings)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = c.RequireSelection()
-	return c, err
+	return c.RequireSelection()
 }
 
 func (a *app) parseCatalog(data []byte) (*singer.Catalog, error) {

@@ -173,11 +173,11 @@ func (a *app) credentials(src *stream.Source, c *config.Loaded) (auth.OAuthOptio
 
 // found returns the source with the streams that it finds at run time beside its
 // static ones.
-func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config, fields bool) (*stream.Source, error) {
+func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config, known stream.Known) (*stream.Source, error) {
 	if src.Discover == nil {
 		return src, nil
 	}
-	more, err := src.Discover(ctx, f, c, fields)
+	more, err := src.Discover(ctx, f, c, known)
 	if err != nil {
 		return nil, err
 	}

@@ -93,14 +93,18 @@ func (a *app) sync(ctx context.Context, src *stream.Source, loaded *config.Loade
 	if err != nil {
 		return err
 	}
-	src, err = found(ctx, src, client, loaded.Stream, a.flags.discover || a.flags.catalogPath() == "")
+	given, err := a.givenCatalog()
+	if err != nil {
+		return err
+	}
+	src, err = found(ctx, src, client, loaded.Stream, known(given))
 	if err != nil {
 		return err
 	}
 	if a.flags.discover {
 		return a.discover(src)
 	}
-	tasks, err := a.tasks(src, !loaded.SelectFieldsByDefault)
+	tasks, err := a.tasks(src, given, !loaded.SelectFieldsByDefault)
 	if err != nil {
 		return err
 	}

@@ -43,6 +43,7 @@ func Catalog(src *stream.Source, streams []stream.Stream) (*singer.Catalog, erro
 		d := singer.Discovered{
 			Stream: s.Name, Schema: full, Key: s.Key, Method: "FULL_TABLE", SelectedByDefault: s.Selected,
 			Unselected: func(name string) bool { return slices.Contains(s.Hidden, name) },
+			Hints:      s.Hints,
 		}
 		if s.Cursor != nil {
 			d.Method, d.ReplicationKey = "INCREMENTAL", s.Cursor.Field
@@ -78,6 +79,7 @@ func Tasks(c *singer.Catalog, streams []stream.Stream, explicitOnly bool) []Task
 		tasks = append(tasks, Task{
 			Stream: s, Schema: full, Chosen: e.Chosen() == singer.On,
 			Selected: func(name string) bool { return keep[name] },
+			Hint:     e.Hint,
 		})
 	}
 	return tasks

@@ -38,6 +38,16 @@ type Task struct {
 	Selected func(property string) bool
 	// Chosen: the user selected this stream, not only the default.
 	Chosen bool
+	// Hint returns the vendor's type of a property; nil where nobody knows any.
+	Hint func(property string) string
+}
+
+// hint is Hint, "" where nobody knows.
+func (t *Task) hint(property string) string {
+	if t.Hint == nil {
+		return ""
+	}
+	return t.Hint(property)
 }
 
 // Options are all that a sync needs.

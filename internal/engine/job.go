@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"strings"
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -16,7 +17,7 @@ import (
 func (l *lane) job(ctx context.Context) error {
 	l.watchGraves(ctx)
 	s := l.rd.s
-	read := stream.Read{}
+	read := stream.Read{Config: l.rd.run.Config, Hint: l.rd.task.hint}
 	if c := s.Cursor; c != nil {
 		if !l.span.openFrom {
 			read.From = l.rd.unit.Format(l.span.from, c.Layout)
@@ -26,8 +27,8 @@ func (l *lane) job(ctx context.Context) error {
 		}
 	}
 	for _, p := range l.rd.task.Schema.Properties {
-		if l.rd.keeps(p.Name) {
-			read.Fields = append(read.Fields, p.Name)
+		if l.rd.keeps(p.Name) && !strings.HasPrefix(p.Name, "_") {
+			read.Fields = append(read.Fields, p)
 		}
 	}
 	req, err := s.Job.Create(read)

@@ -20,6 +20,17 @@ type Column struct {
 	Inner string
 	// Separator cuts the text into an array of texts; "" where it is one value.
 	Separator string
+	// Value appends the JSON literal that a text stands for; nil is the rules of
+	// the property's type. false: the text is none of the forms that are known.
+	Value func(dst, text []byte) ([]byte, bool)
+}
+
+// FormError is a value of a column that is none of the forms known of it.
+type FormError struct{ Column string }
+
+// Error names the column. The value may be private.
+func (e *FormError) Error() string {
+	return fmt.Sprintf("column %q holds a value of a form that is not known", e.Column)
 }
 
 // Columns is a compiled list of columns. It is immutable and may be shared.
@@ -94,7 +105,7 @@ func (c *Converter) AppendColumns(dst []byte, cols *Columns, fields [][]byte) ([
 			continue
 		}
 		if k.member == nil {
-			if len(text) == 0 {
+			if len(text) == 0 && k.Value == nil {
 				continue
 			}
 			start := len(b)
@@ -139,6 +150,14 @@ func (c *Converter) AppendColumns(dst []byte, cols *Columns, fields [][]byte) ([
 // appendField appends a field as a JSON literal.
 func appendField(b []byte, k *column, text []byte) ([]byte, jsonspan.Info, error) {
 	switch {
+	case k.Value != nil:
+		start := len(b)
+		b, ok := k.Value(b, text)
+		if !ok {
+			return b, 0, &FormError{k.Name}
+		}
+		_, info, err := jsonspan.Scan(b, start)
+		return b, info, err
 	case len(text) == 0:
 		return append(b, "null"...), jsonspan.Null, nil
 	case k.bare:

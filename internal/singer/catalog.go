@@ -48,6 +48,7 @@ const (
 	keyMethod          = "replication-method"
 	keyReplicationKey  = "replication-key"
 	keyParent          = "parent-tap-stream-id"
+	keyHint            = "vendor-type" // our own
 	inclusionAutomatic = "automatic"
 	inclusionAvailable = "available"
 	inclusionNever     = "unsupported"
@@ -65,6 +66,8 @@ type Discovered struct {
 	// Unselected names the properties that are not selected by default; nil
 	// means that all are.
 	Unselected func(name string) bool
+	// Hints are the vendor's types of properties, where schemas do not tell.
+	Hints map[string]string
 }
 
 // NewEntry writes the catalog entry of a discovered stream, with one metadata
@@ -94,6 +97,9 @@ func NewEntry(d Discovered) Entry {
 		} else {
 			byDefault := d.Unselected == nil || !d.Unselected(p.Name)
 			m.Values = []Value{{keyInclusion, rawAvailable}, {keyByDefault, boolean(byDefault)}}
+		}
+		if hint := d.Hints[p.Name]; hint != "" {
+			m.Set(keyHint, quoted(hint))
 		}
 		e.Metadata = append(e.Metadata, m)
 	}
@@ -184,6 +190,9 @@ func (e *Entry) item(depth int, name string) *Metadata {
 	}
 	return nil
 }
+
+// Hint returns the vendor's type of a property, "" where the catalog has none.
+func (e *Entry) Hint(name string) string { return e.Field(name).text(keyHint) }
 
 // Entry returns the entry of a stream, or nil.
 func (c *Catalog) Entry(stream string) *Entry {

@@ -428,7 +428,7 @@ func (s *subject) find(ctx context.Context, f stream.Fetcher, c stream.Config) (
 	if s.src.Discover == nil {
 		return streams, nil
 	}
-	more, err := s.src.Discover(ctx, f, c, true)
+	more, err := s.src.Discover(ctx, f, c, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -34,6 +34,12 @@ type Cursor struct {
 	// to the next page whether it holds what comes after the value last.
 	Sorted bool
 	Proof  func(next string, last int64) bool
+	// Margin is how much earlier than wanted the lower bound is asked for, of a
+	// vendor who does not tell whether it counts in. What is too early is
+	// dropped here.
+	Margin time.Duration
+	// Drift guards a Sorted stream whose rows move to the end when they change.
+	Drift *Drift
 	// Begin finds where to start when only a date is known, for a Field that
 	// counts something else; nil reads from the beginning.
 	Begin *Begin
@@ -55,6 +61,17 @@ type Cursor struct {
 	// front of an unfiltered list. They are tried one after another; what they
 	// do not bring is found by reading everything.
 	Front []Param
+}
+
+// Drift is for vendors who do not tell whether the token of a page names its
+// place by a row or by a count: by a count, each row that moves away from among
+// those that were read lets one be skipped that was not. Before a bookmark
+// passes, what changed or went since the pages began is asked for (the latter by
+// the stream's Deletions), and where a row was among it that had been read, the
+// rows between the pages are read again.
+type Drift struct {
+	// Pages is how many pages are read between two such proofs.
+	Pages int
 }
 
 // Begin is a call that turns a date into a value of the cursor.

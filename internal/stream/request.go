@@ -92,6 +92,9 @@ var (
 	// PastEnd is the refusal of a page beyond the last one: rows moved while
 	// the pages were read.
 	PastEnd = errors.New("page past the end")
+	// Restart is the refusal of a page because its token ran out or has led as
+	// far as tokens do: a sorted list is read on from the last value.
+	Restart = errors.New("the pages must begin anew")
 	// TooLarge is an answer beyond the request's MaxBody.
 	TooLarge = errors.New("the answer is larger than was asked for")
 	// Stale is a refusal because the credentials ran out: where they can be

@@ -77,10 +77,14 @@ type Source struct {
 	// Deletions: what was deleted is written too, with DeletedAt; see For.
 	Deletions bool
 	// Discover finds further streams at run time; nil where all are static.
-	// With them it may replace static ones of the same name. Without fields it
-	// only names them and leaves out their Schema: a catalog has it.
-	Discover func(ctx context.Context, f Fetcher, c Config, fields bool) ([]Stream, error)
+	// With them it may replace static ones of the same name. What is known of a
+	// stream from a catalog is not asked for, and need not be returned.
+	Discover func(ctx context.Context, f Fetcher, c Config, known Known) ([]Stream, error)
 }
+
+// Known returns the schema that a catalog has of a stream, nil for one that it
+// lacks, which is not read then. A nil Known: there is no catalog.
+type Known func(stream string) *Schema
 
 // For returns the source as a config wants it.
 func (s *Source) For(c Config) *Source {
@@ -138,6 +142,11 @@ type Stream struct {
 	Chunked *Chunked
 	// Job: the rows are made by create, poll, download in place of pages.
 	Job *Job
+	// Roads: beside its pages there are jobs that give the same rows.
+	Roads *Roads
+	// Hints tell of a property what its schema does not: the vendor's type. They
+	// are kept in the catalog, so that a run with one need not ask for them.
+	Hints map[string]string
 
 	// Deletions tells where the vendor lists this stream's deleted rows, which
 	// are written after its rows if the source's Deletions say so.
@@ -193,13 +202,47 @@ type Chunked struct {
 	MaxIDs int      // keys a call
 }
 
+// Roads are the ways to a stream's rows beside its pages. All give the same
+// records; for each read the one with the least cost is taken, pages where a
+// first page is all, or where nothing else can do what is wanted.
+type Roads struct {
+	// Only names the one that the config insists on: "list" for the pages, a
+	// Road's Name, "" for the cheapest.
+	Only func(Config) string
+	// Count asks how many rows a read would bring, once a first page has shown
+	// that there are more. Counted reads the answer; ok is false where it does
+	// not tell.
+	Count   func(Read) *Request
+	Counted func(*Response) (rows int64, ok bool)
+	// Ways are the jobs, in the order of preference at one price.
+	Ways []Road
+}
+
+// Road is one of the ways.
+type Road struct {
+	Name string // for people, and for Roads.Only
+	Job  *Job
+	// Suits tells why the way cannot give what a read wants, "" where it can.
+	Suits func(Read) string
+	// Cost is what so many rows cost by this way, in the vendor's units, of
+	// which a page's call costs one.
+	Cost func(r Read, rows int64) float64
+	// MaxRows is how many rows one job may give; a window with more is cut in
+	// two, as long as it can be. 0: any number.
+	MaxRows int64
+}
+
 // Job tells how a bulk job is made, watched and read.
 type Job struct {
+	// Open gets what the job needs to know before it begins, and returns the
+	// one that knows it. nil: the job itself.
+	Open func(context.Context, Fetcher, Read) (*Job, error)
 	// Create builds the request that starts a job over a window.
 	Create func(Read) (*Request, error)
 	// Poll reads the answer of Create or of an earlier poll. NoRows is the end
 	// of a job that found nothing, a fault of kind Transient that of one which
-	// the vendor gave up: the next run makes it anew.
+	// the vendor gave up: the next run makes it anew. A nil Poll means that the
+	// answer of Create is the file already.
 	Poll func(*Response) (Step, error)
 	// Rows reads a downloaded file and hands over its rows as JSON objects;
 	// more is the request that creates the next job, nil at the end. A nil
@@ -208,6 +251,9 @@ type Job struct {
 	// Table: the file is a ZIP archive with one CSV file, in place of Rows. It
 	// goes to disk and is never whole in memory.
 	Table *Table
+	// Sorted: the rows come in ascending order of the replication key, so that
+	// a bookmark may move after each answer.
+	Sorted bool
 }
 
 // Table tells what the CSV file of a Job means.
@@ -229,12 +275,21 @@ type Column struct {
 	Inner string
 	// Separator cuts the text into an array of texts; "" where it is one value.
 	Separator string
+	// Value appends the JSON literal that a text stands for, in place of the
+	// rules of the property's type. false: the text is none of the forms that
+	// are known; then nothing of this way is right, and another one is taken.
+	Value func(dst, text []byte) ([]byte, bool)
 }
 
 // Read is what a job has to cover.
 type Read struct {
-	From, To string   // formatted bounds, "" where open
-	Fields   []string // selected properties
+	Config Config
+	// From and To are the bounds, "" where open; both belong to what is read.
+	From, To string
+	// Fields are the selected properties without the tap's own.
+	Fields []Property
+	// Hint returns the hint of a property, "" for none.
+	Hint func(property string) string
 }
 
 // Step is what to do with a job next: ask again after a while, or download.

@@ -154,19 +154,24 @@ func partitions(ctx context.Context, f stream.Fetcher, _ stream.Config) ([]strea
 	return out, nil
 }
 
-// discover finds the modules of the account.
-func discover(ctx context.Context, f stream.Fetcher, _ stream.Config, fields bool) ([]stream.Stream, error) {
+// discover finds the modules of the account, and what fields those have that no
+// catalog knows.
+func discover(ctx context.Context, f stream.Fetcher, _ stream.Config, known stream.Known) ([]stream.Stream, error) {
 	found, err := modules(ctx, f)
 	if err != nil {
 		return nil, err
 	}
 	var out []stream.Stream
 	for i := range found {
-		if !fields {
-			out = append(out, module(found[i], false))
+		m := &found[i]
+		if known != nil {
+			if s := known(m.stream()); s != nil {
+				m.timeless = s.Property("Modified_Time") == nil
+				out = append(out, module(*m, false))
+			}
 			continue
 		}
-		s, err := describe(ctx, f, &found[i])
+		s, err := describe(ctx, f, m)
 		if err != nil {
 			return nil, err
 		}

@@ -171,7 +171,7 @@ func TestDiscover(t *testing.T) {
 		"settings/fields Leads all": `{"fields":[{"api_name":"Last_Name","data_type":"text"},{"api_name":"Modified_Time","data_type":"datetime"}]}`,
 		"settings/fields CM1 all":   `{"fields":[{"api_name":"Name","data_type":"text"}]}`,
 	}}
-	found, err := discover(t.Context(), v, stream.Config{}, true)
+	found, err := discover(t.Context(), v, stream.Config{}, nil)
 	require.NoError(t, err)
 	require.Len(t, found, 2)
 	require.Equal(t, "leads cm1", found[0].Name+" "+found[1].Name)
@@ -180,10 +180,17 @@ func TestDiscover(t *testing.T) {
 	require.Len(t, v.asked, 4, "the modules, and the fields of three")
 
 	v.asked = nil
-	found, err = discover(t.Context(), v, stream.Config{}, false)
+	found, err = discover(t.Context(), v, stream.Config{}, func(name string) *stream.Schema {
+		return map[string]*stream.Schema{
+			"leads": {Properties: []stream.Property{{Name: "id", Schema: instant()}, {Name: "Modified_Time", Schema: instant()}}},
+			"cm1":   {Properties: []stream.Property{{Name: "id", Schema: text()}, {Name: "Name", Schema: text()}}},
+		}[name]
+	})
 	require.NoError(t, err)
-	require.Len(t, found, 3)
+	require.Len(t, found, 2, "what the catalog lacks is not read")
 	require.Nil(t, found[0].Schema)
+	require.NotNil(t, found[0].Cursor)
+	require.Nil(t, found[1].Cursor, "without Modified_Time it is read whole")
 	require.Equal(t, []string{"settings/modules"}, v.asked, "a catalog has the fields")
 
 	parts, err := partitions(t.Context(), v, stream.Config{})
@@ -192,7 +199,7 @@ func TestDiscover(t *testing.T) {
 	require.Equal(t, []string{`"Leads"`}, parts[0].Inject)
 
 	v.answers["settings/modules"] = `{"modules":3}`
-	_, err = discover(t.Context(), v, stream.Config{}, true)
+	_, err = discover(t.Context(), v, stream.Config{}, nil)
 	require.Equal(t, fault.Contract, fault.KindOf(err))
 }
 
