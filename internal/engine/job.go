@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,49 +13,43 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
-// job reads a slice that the vendor prepares as files: create, poll, download,
+// job reads a window that the vendor prepares as files: create, poll, download,
 // until no further job is needed.
-func (l *lane) job(ctx context.Context) error {
-	l.watchGraves(ctx)
-	s := l.rd.s
-	read := stream.Read{Config: l.rd.run.Config, Hint: l.rd.task.hint}
-	if c := s.Cursor; c != nil {
-		if !l.span.openFrom {
-			read.From = l.rd.unit.Format(l.span.from, c.Layout)
-		}
-		if !l.span.openTo {
-			read.To = l.rd.unit.Format(l.span.to, c.Layout)
+func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
+	read := l.wanted(sp)
+	if j.Open != nil {
+		var err error
+		if j, err = j.Open(ctx, turns{l}, read); err != nil {
+			return err
 		}
 	}
-	for _, p := range l.rd.task.Schema.Properties {
-		if l.rd.keeps(p.Name) && !strings.HasPrefix(p.Name, "_") {
-			read.Fields = append(read.Fields, p)
-		}
-	}
-	req, err := s.Job.Create(read)
+	req, err := j.Create(read)
 	if err != nil {
 		return err
 	}
-	pages := pageChain{}
+	for _, f := range l.feeds {
+		f.counted, f.inside = peak{}, peak{} // what was discarded does not count
+	}
+	c := pageChain{}
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
 	for n := 1; req != nil; n++ {
 		visited[requestHash(seed, req)] = struct{}{}
-		made, err := l.await(ctx, req)
+		made, err := l.await(ctx, j, req)
 		if errors.Is(err, stream.NoRows) {
 			break
 		}
 		if err != nil {
 			return pageFault(n, err)
 		}
-		st := pageState{span: l.span, chain: &pages}
-		req, err = l.file(ctx, made, &st)
+		st := pageState{span: sp, chain: &c, within: true}
+		req, err = l.file(ctx, j, made, &st)
 		l.release(made.file)
 		if err != nil {
 			l.discard()
 			return pageFault(n, err)
 		}
-		l.flush(item{covers: l.span, ignored: l.ignored, upTo: l.sorted(&pages)})
+		l.flush(item{covers: sp, upTo: l.reached(j, &c)})
 		if l.enough() {
 			return nil
 		}
@@ -65,8 +60,56 @@ func (l *lane) job(ctx context.Context) error {
 			return pageFault(n, &fault.Error{Kind: fault.Contract, Err: errors.New("the files lead in a circle"), Hint: "report it to the vendor and run again"})
 		}
 	}
-	l.push(l.complete(l.span))
+	l.push(l.complete(sp))
 	return nil
+}
+
+// reached is how far a bookmark may move after one of a job's files.
+func (l *lane) reached(j *stream.Job, c *pageChain) peak {
+	counted := l.feeds[0].counted
+	if !j.Sorted || c.moved || !c.under.ok || !counted.ok {
+		return peak{}
+	}
+	return peak{min(c.under.v, counted.v), true}
+}
+
+// wanted tells a job what a window has to bring. Its bounds are asked for a
+// Margin wider; what lies outside of the window is dropped.
+func (l *lane) wanted(sp span) stream.Read {
+	rd := l.rd
+	read := stream.Read{Config: rd.run.Config, Hint: rd.task.hint}
+	if c := rd.s.Cursor; c != nil {
+		margin := int64(0)
+		if rd.unit == stream.Instant {
+			margin = c.Margin.Microseconds()
+		}
+		if !sp.openFrom {
+			read.From = rd.unit.Format(sp.from-margin, c.Layout)
+		}
+		switch {
+		case !sp.openTo:
+			read.To = rd.unit.Format(sp.to+margin, c.Layout)
+		case !rd.run.End.IsZero() && rd.unit != stream.Int:
+			read.To = rd.unit.Format(rd.end()+margin, c.Layout)
+		}
+	}
+	for _, p := range rd.task.Schema.Properties {
+		if !strings.HasPrefix(p.Name, "_") && (rd.keeps(p.Name) || slices.Contains(rd.capture, p.Name)) {
+			read.Fields = append(read.Fields, p)
+		}
+	}
+	return read
+}
+
+// turns asks in a lane's turn what its job needs to know.
+type turns struct{ l *lane }
+
+// Fetch implements stream.Fetcher.
+func (t turns) Fetch(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+	if req.Resource == "" {
+		req.Resource = t.l.rd.s.Name
+	}
+	return t.l.fetch(ctx, req)
 }
 
 // made is what became of a job: its file, how many rows that has to hold, 0
@@ -88,14 +131,16 @@ const (
 )
 
 // await creates a job, watches it and returns its file.
-func (l *lane) await(ctx context.Context, req *stream.Request) (made, error) {
-	j := l.rd.s.Job
+func (l *lane) await(ctx context.Context, j *stream.Job, req *stream.Request) (made, error) {
 	var waited time.Duration
 	for grown := firstPoll; ; grown = min(2*grown, lastPoll) {
 		l.address(req)
 		resp, err := l.fetch(ctx, req)
 		if err != nil {
 			return made{}, err
+		}
+		if j.Poll == nil {
+			return made{file: resp}, nil
 		}
 		var out made
 		step, err := j.Poll(resp)
@@ -108,7 +153,7 @@ func (l *lane) await(ctx context.Context, req *stream.Request) (made, error) {
 			return made{}, err
 		case step.Download != nil:
 			out.rows = step.Rows
-			out.file, err = l.download(ctx, step.Download)
+			out.file, err = l.download(ctx, j, step.Download)
 			return out, err
 		case step.Ask == nil:
 			return made{}, &fault.Error{Kind: fault.Internal, Err: errors.New("the job has neither a next question nor a file")}
@@ -129,9 +174,9 @@ func (l *lane) await(ctx context.Context, req *stream.Request) (made, error) {
 }
 
 // download fetches a job's file, in the lane's turn.
-func (l *lane) download(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+func (l *lane) download(ctx context.Context, j *stream.Job, req *stream.Request) (*stream.Response, error) {
 	l.address(req)
-	req.File = l.rd.s.Job.Table != nil
+	req.File = j.Table != nil
 	l.heavy = true
 	defer func() { l.heavy = false }()
 	return l.fetch(ctx, req)
@@ -140,15 +185,17 @@ func (l *lane) download(ctx context.Context, req *stream.Request) (*stream.Respo
 // address fills the placeholders and budgets of a job's request.
 func (l *lane) address(req *stream.Request) {
 	req.URL = l.expand(req.URL, pathEscape)
-	req.Lane, req.Resource = l.part.Lane, l.rd.s.Name
+	req.Lane = l.part.Lane
+	if req.Resource == "" {
+		req.Resource = l.rd.s.Name
+	}
 }
 
 // file converts a downloaded file and returns the request that makes the next.
-func (l *lane) file(ctx context.Context, m made, st *pageState) (more *stream.Request, err error) {
-	j := l.rd.s.Job
+func (l *lane) file(ctx context.Context, j *stream.Job, m made, st *pageState) (more *stream.Request, err error) {
 	switch {
 	case j.Table != nil:
-		return m.more, tableFault(l.table(ctx, m, st), m.file)
+		return m.more, tableFault(l.table(ctx, j.Table, m, st), m.file)
 	case j.Rows == nil:
 		return nil, l.shapeFault(l.convert(ctx, m.file, st), m.file)
 	}

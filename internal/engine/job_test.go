@@ -154,7 +154,7 @@ func TestJobIsValidated(t *testing.T) {
 		want   []string
 	}{
 		{func(*stream.Job) {}, nil},
-		{func(j *stream.Job) { j.Poll = nil }, []string{"toy: orders: Job needs Create and Poll"}},
+		{func(j *stream.Job) { j.Poll = nil }, []string{"toy: orders: Job needs Create, and Poll for what it does not answer at once"}},
 		{func(j *stream.Job) { j.Table.Columns = nil }, []string{"toy: orders: Table needs Columns"}},
 		{func(j *stream.Job) {
 			j.Rows = func([]byte, func([]byte) error) (*stream.Request, error) { return nil, nil }

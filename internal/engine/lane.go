@@ -27,7 +27,8 @@ type lane struct {
 
 	clocked bool // the vendor's clock was compared with ours
 	// upTo is how far a bookmark may move within the window at hand.
-	upTo peak
+	upTo  peak
+	first *answer // to the next request, which has been sent already
 	// heavy: what is asked for next is a file, to be read in the lane's turn.
 	heavy bool
 	// ignored: the vendor ignores the upper bound, so one window holds
@@ -204,20 +205,22 @@ func caught(err *error) {
 
 func (l *lane) read(ctx context.Context) (err error) {
 	defer caught(&err)
-	switch {
-	case l.kind == leftover:
+	switch l.kind {
+	case leftover:
 		return l.leftover(ctx)
-	case l.kind == deleted:
+	case deleted:
 		return l.deletions(ctx)
-	case l.rd.s.Job != nil:
-		return l.job(ctx)
+	case window, mark:
 	}
 	l.watchGraves(ctx)
+	if l.rd.s.Job != nil {
+		return l.job(ctx, l.rd.s.Job, l.span)
+	}
 	sp, err := l.begin(ctx)
 	if err != nil {
 		return err
 	}
-	return l.window(ctx, sp)
+	return l.travel(ctx, sp)
 }
 
 const (
@@ -422,6 +425,10 @@ const smallBody = 4 << 20
 
 // fetch asks for one page, once there is room for it.
 func (l *lane) fetch(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+	if a := l.first; a != nil {
+		l.first = nil
+		return a.resp, a.err
+	}
 	for {
 		if !l.rd.run.ahead.room(l) {
 			return nil, errEnded

@@ -235,6 +235,8 @@ type pageState struct {
 	chain *pageChain
 	rows  int
 	last  []byte // a keyset's field in the last row
+	// within: rows outside of the span are none of its own.
+	within bool
 }
 
 // sorted returns how far a bookmark may move within a window of rows that come
@@ -360,7 +362,7 @@ func (l *lane) judge(f *feed, st *pageState, v int64, keyed bool) (emit, keep bo
 		return true, true
 	}
 	if own {
-		if st.pass.onlyNull {
+		if st.pass.onlyNull || st.within && st.span.outside(v) {
 			return false, false
 		}
 		c := st.chain

@@ -28,7 +28,7 @@ const (
 // table turns the rows of a table file into lines, block by block. What has
 // been handed over moves no bookmark before the file was read to its end, where
 // its checksum is compared, and has as many rows as the job told.
-func (l *lane) table(ctx context.Context, m made, st *pageState) error {
+func (l *lane) table(ctx context.Context, t *stream.Table, m made, st *pageState) error {
 	f := l.feeds[0]
 	f.conv.SetTime(l.rd.run.Now().UTC().Format(stream.MicroLayout))
 	entry, err := openTable(m.file.File)
@@ -45,7 +45,7 @@ func (l *lane) table(ctx context.Context, m made, st *pageState) error {
 		return err
 	}
 	width := len(header)
-	cols, err := l.columns(header)
+	cols, err := l.columns(t, header)
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (l *lane) table(ctx context.Context, m made, st *pageState) error {
 }
 
 // columns settles what the columns under a header hold.
-func (l *lane) columns(header [][]byte) (*record.Columns, error) {
+func (l *lane) columns(t *stream.Table, header [][]byte) (*record.Columns, error) {
 	names := make([]string, len(header))
 	for i, h := range header {
 		names[i] = string(h)
@@ -98,7 +98,7 @@ func (l *lane) columns(header [][]byte) (*record.Columns, error) {
 			fields = append(fields, p)
 		}
 	}
-	told, err := l.rd.s.Job.Table.Columns(names, fields)
+	told, err := t.Columns(names, fields)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (l *lane) columns(header [][]byte) (*record.Columns, error) {
 	for _, p := range fields {
 		switch {
 		case strings.HasPrefix(p.Name, "_") || slices.ContainsFunc(list, func(c record.Column) bool { return c.Name == p.Name }):
-		case l.rd.needs(p.Name):
+		case l.rd.needs(p.Name), l.rd.s.Roads != nil: // or the pages would give what the file lacks
 			return nil, fmt.Errorf("the header has no column for %s", p.Name)
 		default:
 			l.rd.run.Log.Warn("the file lacks a column that was asked for, it stays null", "stream", l.rd.s.Name, "field", p.Name)

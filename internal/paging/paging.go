@@ -48,6 +48,21 @@ func Captures(p stream.Pager) []string {
 	return paths
 }
 
+// Size returns how many rows a page has, 0 where that is not known.
+func Size(p stream.Pager) int {
+	switch p := p.(type) {
+	case stream.Number:
+		return p.Size
+	case stream.Offset:
+		return p.Size
+	case stream.Token:
+		return p.Size
+	case stream.Keyset:
+		return p.Size
+	}
+	return 0
+}
+
 // First adds what the first page needs to a request.
 func First(p stream.Pager, r *stream.Request) *stream.Request {
 	out := *r

@@ -378,12 +378,32 @@ func (v *validation) page() {
 
 // job checks that a bulk job is whole and that its file is read in one way.
 func (v *validation) job() {
-	j := v.s.Job
+	v.wholeJob(v.s.Job)
+	r := v.s.Roads
+	if r == nil {
+		return
+	}
+	if v.s.Page == nil || v.s.Job != nil || v.s.Parent != nil || v.s.With != nil {
+		v.say("Roads lie beside pages, of a stream that is read by itself")
+	}
+	if (r.Count == nil) != (r.Counted == nil) {
+		v.say("Roads needs both Count and Counted, or neither")
+	}
+	for i := range r.Ways {
+		w := &r.Ways[i]
+		if w.Name == "" || w.Job == nil || w.Cost == nil {
+			v.say("a Road needs Name, Job and Cost")
+		}
+		v.wholeJob(w.Job)
+	}
+}
+
+func (v *validation) wholeJob(j *Job) {
 	if j == nil {
 		return
 	}
-	if j.Create == nil || j.Poll == nil {
-		v.say("Job needs Create and Poll")
+	if j.Create == nil && j.Open == nil || j.Poll == nil && j.Table != nil {
+		v.say("Job needs Create, and Poll for what it does not answer at once")
 	}
 	if j.Table != nil && j.Table.Columns == nil {
 		v.say("Table needs Columns")

@@ -161,7 +161,7 @@ func TestValidate(t *testing.T) {
 
 		"toy: lines: has no Page; say Single where one answer holds all rows":                              page(nil),
 		"toy: files: Job and Page exclude each other":                                                      at(files, func(s *stream.Stream) { s.Page = stream.Single{} }),
-		"toy: files: Job needs Create and Poll":                                                            at(files, func(s *stream.Stream) { s.Job.Poll = nil }),
+		"toy: files: Job needs Create, and Poll for what it does not answer at once":                       at(files, func(s *stream.Stream) { s.Job.Create = nil }),
 		"toy: lines: Page lacks what it needs: {Next: Total:}":                                             page(stream.NextLink{}),
 		"toy: lines: Page lacks what it needs: {Param:page SizeParam: First:0 Size:0 More: Total:}":        page(stream.Number{Param: "page"}),
 		"toy: lines: Page lacks what it needs: {Param: SizeParam: Size:5 UntilEmpty:false Total:}":         page(stream.Offset{Size: 5}),
