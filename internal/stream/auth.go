@@ -65,6 +65,14 @@ type OAuth struct {
 	// Keep names text members of the token answer that are stored beside the
 	// tokens.
 	Keep []string
+	// Home tells where the account's API lives, for a vendor whose token answer
+	// says so: kept returns what of it was kept, "" for nothing. origin takes the
+	// place of the source's, "" leaves it; note is a line for people, "" for none.
+	// An error keeps the token from going anywhere. It is not asked where api_url
+	// is set. nil: the API is at the source's origin.
+	Home func(c Config, kept func(name string) string) (origin, note string, err error)
+	// CodeLife is how long the code of a sign-in is good; 0: not told.
+	CodeLife time.Duration
 	// Judge judges an answer of the token endpoint before the default rules of
 	// RFC 6749 do: nil leaves it to them, TooEarly keeps the token at hand, a
 	// *fault.Error of kind Transient is tried again, any other ends the run.
@@ -131,18 +139,43 @@ func splitPath(address string) (host, path string) {
 // Limit is one budget. Vendors differ in what they count, hence the kinds.
 type Limit struct {
 	Kind LimitKind
-	// N per Per. For Pace, N per second is smoothed, without bursts.
+	// N per Per. For Pace, N per second is smoothed, without bursts. For
+	// InFlight, N is what every account may have at once, 0 where nobody knows.
+	// For Credits, N is the total where no header tells, and Per is after how
+	// long one that was used is there again.
 	N   float64
 	Per time.Duration
 	// PerLane and PerResource make one budget for each.
 	PerLane, PerResource bool
+	// Resource: only the requests of that resource count.
+	Resource string
 	// Vendor marks a limit of the vendor's; requests_per_second replaces only
 	// our own pace.
 	Vendor bool
 	// Headers of the answers that tell the true state, "" where unknown.
 	LimitHeader, RemainingHeader, ResetHeader string
-	// Reserve is the share, 0 to 1, that is left untouched.
-	Reserve float64
+	// ToldFrom is the share of the credits, 0 to 1, that is used before any
+	// answer tells what remains.
+	ToldFrom float64
+	// Reserve is the share, 0 to 1, that is left untouched; ReserveKey is the
+	// config key of it in per cent, "" for none.
+	Reserve    float64
+	ReserveKey string
+	// Total finds the total for the reserve, where no header tells it.
+	Total *Total
+	// Wait is the least wait after a first 429 that tells no other; it doubles
+	// from one to the next. 0 leaves it to the client.
+	Wait time.Duration
+}
+
+// Total tells how many credits an account has in all. It is asked once, when an
+// answer first tells what remains and a reserve is to be kept.
+type Total struct {
+	Ask Request
+	// Read reads the answer, nil where it was refused: the greatest total that
+	// the account can have, so that a reserve is rather too large, and in words
+	// why it may be less, "" where it is known.
+	Read func(*Response) (total float64, doubt string)
 }
 
 // LimitKind is what a budget counts.
@@ -150,9 +183,31 @@ type LimitKind int
 
 // The kinds of budget.
 const (
-	Pace    LimitKind = iota // requests, evenly spread
-	Sliding                  // requests in any period of length Per
-	Clock                    // requests in each period that starts on the clock (UTC minute, day)
-	Credits                  // units that the vendor counts down in a header
-	Errors                   // refused requests, which must not repeat
+	Pace     LimitKind = iota // requests, evenly spread
+	Sliding                   // requests in any period of length Per
+	Clock                     // requests in each period that starts on the clock (UTC minute, day)
+	Credits                   // units that the vendor counts down in a header; see Request.Cost
+	Errors                    // refused requests, which must not repeat
+	InFlight                  // requests under way at once: more of them until a 429, then half
 )
+
+// Throttled is what Classify says of an answer that refuses a request because
+// too much was asked, whatever its status: it is sent again after a wait, and
+// out of retries it ends the run as a quota does.
+type Throttled struct {
+	// After is how long the vendor asks to stay away, 0 where it does not say.
+	After time.Duration
+	// Err says in words what may be spent.
+	Err error
+}
+
+// Error tells the cause.
+func (t *Throttled) Error() string {
+	if t.Err == nil {
+		return "the vendor asks for fewer requests"
+	}
+	return t.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (t *Throttled) Unwrap() error { return t.Err }

@@ -36,6 +36,9 @@ type Request struct {
 	// Lane and Resource name the budgets that this call counts against.
 	Lane     string
 	Resource string
+	// Cost is how many credits the call takes, where the vendor counts them; 0
+	// means 1.
+	Cost int
 	// MaxBody refuses a larger answer with TooLarge; 0 leaves it to the
 	// client's own limit.
 	MaxBody int64

@@ -74,6 +74,9 @@ type Source struct {
 	Scopes map[string]Scope
 	// Streams are the static streams in catalog order.
 	Streams []Stream
+	// Helpers are in no catalog: they are read since others need their rows.
+	// Their Schema is set.
+	Helpers []Stream
 	// Deletions: what was deleted is written too, with DeletedAt; see For.
 	Deletions bool
 	// Discover finds further streams at run time; nil where all are static.
@@ -99,14 +102,25 @@ func (s *Source) For(c Config) *Source {
 // Deletes tells whether deleted rows of a stream are written after its rows.
 func (s *Source) Deletes(st *Stream) bool { return s.Deletions && st.Deletions != nil }
 
-// Stream returns the static stream of that name, or nil.
+// Stream returns the static stream or helper of that name, or nil.
 func (s *Source) Stream(name string) *Stream {
-	for i := range s.Streams {
-		if s.Streams[i].Name == name {
-			return &s.Streams[i]
+	for _, st := range s.every() {
+		if st.Name == name {
+			return st
 		}
 	}
 	return nil
+}
+
+// every are the static streams and the helpers.
+func (s *Source) every() []*Stream {
+	all := make([]*Stream, 0, len(s.Streams)+len(s.Helpers))
+	for _, list := range [][]Stream{s.Streams, s.Helpers} {
+		for i := range list {
+			all = append(all, &list[i])
+		}
+	}
+	return all
 }
 
 // Stream is one table of a source.

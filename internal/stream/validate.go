@@ -24,9 +24,9 @@ var (
 // run time only: of the placeholders of a stream with a scope, those that
 // nothing else binds are taken to be theirs.
 func (s *Source) Validate(schemaOf func(*Stream) (*singer.Schema, error)) []string {
-	v := validation{source: s, schemaOf: schemaOf}
+	v := validation{source: s, schemaOf: schemaOf, all: s.every()}
 	v.table()
-	for i := range s.Streams {
+	for i := range v.all {
 		v.stream(i)
 	}
 	return v.found
@@ -36,6 +36,7 @@ type validation struct {
 	source   *Source
 	schemaOf func(*Stream) (*singer.Schema, error)
 	found    []string
+	all      []*Stream // and helpers
 
 	s      *Stream // the stream at hand, nil for the source
 	schema *singer.Schema
@@ -91,12 +92,12 @@ func names(text string) []string {
 }
 
 func (v *validation) stream(i int) {
-	v.s = &v.source.Streams[i]
+	v.s = v.all[i]
 	s := v.s
 	if !streamName.MatchString(s.Name) || len(s.Name) > maxName {
 		v.say("the name is not up to %d of a-z and _, a letter first", maxName)
 	}
-	if slices.ContainsFunc(v.source.Streams[:i], func(o Stream) bool { return o.Name == s.Name }) {
+	if slices.ContainsFunc(v.all[:i], func(o *Stream) bool { return o.Name == s.Name }) {
 		v.say("the name is there twice")
 	}
 	if s.Doc == "" {
@@ -209,7 +210,7 @@ func (v *validation) needs() {
 		return
 	}
 	for o, n := up, 0; o != nil && o.Needs() != ""; o, n = v.source.Stream(o.Needs()), n+1 {
-		if n > len(v.source.Streams) || o.Needs() == s.Name {
+		if n > len(v.all) || o.Needs() == s.Name {
 			v.say("needs itself")
 			return
 		}
@@ -268,8 +269,8 @@ func (v *validation) with(up *Stream) {
 	if c := s.Cursor; c != nil && (c.Filtered() || c.Sorted) {
 		v.say("rides on %s, so its Cursor filters and sorts nothing", up.Name)
 	}
-	for i := range v.source.Streams {
-		o := &v.source.Streams[i]
+	for i := range v.all {
+		o := v.all[i]
 		carried := o == up || o != s && o.With != nil && o.With.Stream == up.Name
 		if carried && o.Records == s.Records {
 			v.say("its rows lie where those of %s do", o.Name)
