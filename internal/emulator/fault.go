@@ -43,11 +43,21 @@ var knownFaults = map[string]faultKind{
 	"discrete": owned, "ceiling": owned, "coql-200": owned, "coql-50-columns": owned, "coql-no-where": owned,
 	"bulk-part": owned, "bulk-fails": owned, "bulk-stuck": owned, "bulk-token-only": owned,
 	"csv-no-token": owned, "csv-lower-id": owned,
+	// buchhaltungsbutler
+	"throttle-403": owned, "throttle-500": owned, "throttle-counts": owned, "clock-minute": owned, "crowded": owned,
+	"restricted": owned, "timeout-504": owned, "timeout-large": owned, "sluggish": owned,
+	"uploads-modified": owned, "zone-utc": owned, "undated-match": owned, "stable-offset": owned,
+	"unstable": owned, "unstable-fixed": owned, "offset-ignored": owned, "hidden-cap": owned, "small-default": owned,
+	"lax-body": owned, "more-columns": owned, "ledger-twice": owned, "silent-comments": owned,
+	"report-busy": owned, "report-stuck": owned, "report-replaced": owned,
 }
 
 // counted are the faults of the stand-ins' own that happen at requests, so that
 // they can have a count.
-var counted = []string{"moving", "stale-token", "busy", "internal-error", "bulk-fails", "bulk-stuck"}
+var counted = []string{
+	"moving", "stale-token", "busy", "internal-error", "bulk-fails", "bulk-stuck",
+	"restricted", "timeout-504", "sluggish", "report-busy", "report-replaced",
+}
 
 // KnownFaults are the names a fault list can hold: those of every stand-in,
 // then those that only some know.
@@ -154,6 +164,32 @@ var counted = []string{"moving", "stale-token", "busy", "internal-error", "bulk-
 //	bulk-token-only      bulk jobs go on by page token alone
 //	csv-no-token         bulk jobs go on by page number alone
 //	csv-lower-id         the column that is added to a CSV is id, not Id
+//
+// What buchhaltungsbutler does on top, each a guess or a measurement that may
+// not hold for all (restricted, timeout-504, sluggish, report-busy and
+// report-replaced also take a count; switches of the company take no @):
+//
+//	throttle-403      over the limit: 403 with code 15; throttle-500: 500
+//	throttle-counts   refused calls count against the limit too
+//	clock-minute      the limit is of a clock minute, not of any 60 seconds
+//	crowded           other programs use a share of the calls (0.5)
+//	restricted        403 with code 15, whatever the limit
+//	timeout-504       504 with code 30; timeout-large: for large questions alone
+//	sluggish          an answer takes half a minute
+//	uploads-modified  uploads and imports set the date of the last change
+//	zone-utc          the days of the service are UTC's, not Berlin's
+//	undated-match     receipts without a date lie in every window
+//	unstable          offsets without a unique order repeat and lose rows,
+//	                  differently each time; unstable-fixed: the same each time
+//	stable-offset     not even those of filtered transactions, which do else
+//	offset-ignored    every page is the first one
+//	hidden-cap        some lists give 100 rows at most; small-default: 25 unless asked
+//	lax-body          unknown members of the body are ignored
+//	more-columns      columns that no document has
+//	ledger-twice      a posting can have two lines on one side of a ledger
+//	silent-comments   a comment to a fixed posting is no last action
+//	report-busy       a report is being made; report-stuck: for ever
+//	report-replaced   another program's report took its place
 func KnownFaults() []string {
 	var names []string
 	for name := range knownFaults {

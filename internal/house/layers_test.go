@@ -67,10 +67,11 @@ var layers = []layer{
 	{"internal/emulator/rows", nil, "rows follow from a seed and a number, for any vendor"},
 	{
 		"internal/emulator/*",
-		[]string{"internal/emulator", "internal/emulator/rows", "internal/emulator/exactonline/data", "internal/emulator/zohocrm/data", "internal/edm"},
+		[]string{"internal/emulator", "internal/emulator/rows", "internal/emulator/exactonline/data", "internal/emulator/zohocrm/data", "internal/emulator/buchhaltungsbutler/data", "internal/edm"},
 		"a stand-in shares code with neither the tap, which would share its mistakes, nor another vendor's",
 	},
 	{"internal/emulator/zohocrm/data", []string{"internal/emulator/rows"}, "rows and queries over them; the service around it asks"},
+	{"internal/emulator/buchhaltungsbutler/data", []string{"internal/emulator/rows"}, "rows and queries over them; the service around it asks"},
 	{"internal/emulator/exactonline/data", []string{"internal/edm", "internal/emulator/rows"}, "rows and queries over them; the service around it asks"},
 	{
 		suite,
