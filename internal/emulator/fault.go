@@ -43,6 +43,15 @@ var knownFaults = map[string]faultKind{
 	"discrete": owned, "ceiling": owned, "coql-200": owned, "coql-50-columns": owned, "coql-no-where": owned,
 	"bulk-part": owned, "bulk-fails": owned, "bulk-stuck": owned, "bulk-token-only": owned,
 	"csv-no-token": owned, "csv-lower-id": owned,
+	// slascone
+	"page-zero": owned, "page-zero-ok": owned, "page-ignored": owned, "page-cap": owned, "page-refused": owned,
+	"page-size-empty": owned, "order-shifts": owned, "newest-first": owned, "active-only": owned, "detail-bare": owned,
+	"empty-204": owned, "bundles-by-customer": owned, "unknown-409": owned, "denied-403": owned, "denied-html": owned,
+	"users-404": owned, "users-400": owned, "assignments-paged": owned, "assigned-only": owned,
+	"from-exclusive": owned, "to-exclusive": owned, "created-on-arrival": owned, "filter-by-event": owned, "rollback-counter": owned,
+	"reads-limited": owned, "throttle-window": owned, "plan-dev": owned, "plan-basic": owned, "plan-silver": owned,
+	"conflict": owned, "503-wait": owned, "504-wait": owned, "v25": owned, "next-release": owned,
+	"patch-keeps-active": owned, "patch-null-keeps": owned, "signed": owned,
 	// buchhaltungsbutler
 	"throttle-403": owned, "throttle-500": owned, "throttle-counts": owned, "clock-minute": owned, "crowded": owned,
 	"restricted": owned, "timeout-504": owned, "timeout-large": owned, "sluggish": owned,
@@ -57,6 +66,7 @@ var knownFaults = map[string]faultKind{
 var counted = []string{
 	"moving", "stale-token", "busy", "internal-error", "bulk-fails", "bulk-stuck",
 	"restricted", "timeout-504", "sluggish", "report-busy", "report-replaced",
+	"503-wait", "504-wait", "order-shifts",
 }
 
 // KnownFaults are the names a fault list can hold: those of every stand-in,
@@ -164,6 +174,37 @@ var counted = []string{
 //	bulk-token-only      bulk jobs go on by page token alone
 //	csv-no-token         bulk jobs go on by page number alone
 //	csv-lower-id         the column that is added to a CSV is id, not Id
+//
+// What slascone does on top (503-wait, 504-wait and order-shifts also take a
+// count):
+//
+//	page-zero            pages count from 0; page-zero-ok: from 1, page 0 is the first
+//	page-ignored         every page is the first one
+//	page-cap             a share (0.05) of 1,000 rows a page at most;
+//	                     page-refused: a larger page_size is a 400
+//	page-size-empty      without a page_size the page is empty, not refused
+//	order-shifts         the order of a list moves on after each page;
+//	                     newest-first: what changed last comes first
+//	active-only          inactive licenses are left out unless asked for
+//	detail-bare          embedded objects are null
+//	empty-204            204 in place of every empty list
+//	bundles-by-customer  bundles are given by customer alone
+//	unknown-409          an unknown id is a 409, not a 404
+//	denied-403           a wrong key is a 403; denied-html: with an HTML body
+//	users-404 users-400  the users of a license without any are refused
+//	assignments-paged    25 rows unless asked; assigned-only: without free tokens
+//	from-exclusive       a date bound leaves out its instant; also to-exclusive
+//	created-on-arrival   consumption is stamped when it arrives; filter-by-event:
+//	                     and filtered by when it was
+//	rollback-counter     what was rolled back is countered, not removed
+//	reads-limited        reads count; plan-dev, -basic, -silver: the limits of a plan
+//	throttle-window      Retry-After is what is left of the window
+//	conflict             the children of a license are a 409
+//	503-wait 504-wait    with Retry-After
+//	v25                  members of newer releases are absent; next-release: and
+//	                     others are there
+//	patch-keeps-active patch-null-keeps signed
+//	                     how writes are read, and answers signed
 //
 // What buchhaltungsbutler does on top, each a guess or a measurement that may
 // not hold for all (restricted, timeout-504, sluggish, report-busy and
