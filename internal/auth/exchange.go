@@ -189,6 +189,10 @@ func (o *OAuth) entryOf(e entry, a *answer, sent, here time.Time) entry {
 	next := entry{
 		access: a.access, refresh: e.refresh, obtained: here, config: e.config, renewals: e.renewals,
 	}
+	if o.rules.MaxRenewals > 0 {
+		// The vendor counted it before this moment, so its period is over first.
+		next.renewals = append(slices.Clone(next.renewals), here.UTC().Round(0))
+	}
 	if !a.refresh.Empty() {
 		next.refresh = a.refresh
 	}

@@ -182,12 +182,14 @@ func (o *OAuth) adopt(e entry) {
 	o.now, o.later = e, time.Time{}
 }
 
-// postpone goes on with e although it is due, for a while.
-func (o *OAuth) postpone(e entry) {
+// postpone goes on with e although it is due, for a while, or for as long as the
+// vendor asks: one who throttles wants silence (Zoho: 10 to 30 minutes of it,
+// CLIENT).
+func (o *OAuth) postpone(e entry, after time.Duration) {
 	o.adopt(e)
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.later = time.Now().Add(postponed)
+	o.later = time.Now().Add(max(after, postponed))
 }
 
 // postponed is how long a token that still lives is used before the next try

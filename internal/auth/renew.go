@@ -66,6 +66,10 @@ func (o *OAuth) attempt(ctx context.Context, r *renewal) (wait time.Duration, er
 			return wait, nil
 		}
 		if err := o.allowed(&e); err != nil {
+			if alive(e) && e.access.Reveal() != r.refused {
+				o.postpone(e, err.RetryAfter)
+				return 0, nil
+			}
 			return 0, err
 		}
 		if err := o.prepare(c); err != nil {
@@ -95,7 +99,7 @@ func (o *OAuth) attempt(ctx context.Context, r *renewal) (wait time.Duration, er
 			}
 		case alive(e) && e.access.Reveal() != r.refused && unanswered(err):
 			o.opt.Log.Warn("the access token could not be replaced, the old one is still good: "+err.Error(), "source", o.key.source)
-			o.postpone(e)
+			o.postpone(e, fault.As(err).RetryAfter)
 			return 0, nil
 		}
 		return 0, unmarked(err)
@@ -144,7 +148,7 @@ func (o *OAuth) ripeIn(e entry) time.Duration {
 // tooEarly keeps the token at hand, or waits once for the vendor's rule.
 func (o *OAuth) tooEarly(e entry, r *renewal) (time.Duration, error) {
 	if alive(e) {
-		o.postpone(e)
+		o.postpone(e, 0)
 		return 0, nil
 	}
 	if r.early {
@@ -173,8 +177,8 @@ func (o *OAuth) changed(c *change, e entry) bool {
 	return err == nil && now.refresh.Reveal() != e.refresh.Reveal()
 }
 
-// allowed counts renewals where the vendor does.
-func (o *OAuth) allowed(e *entry) error {
+// allowed tells whether the vendor grants one more renewal, where it counts them.
+func (o *OAuth) allowed(e *entry) *fault.Error {
 	if o.rules.MaxRenewals == 0 {
 		return nil
 	}
@@ -183,7 +187,6 @@ func (o *OAuth) allowed(e *entry) error {
 		return now.Sub(t) >= o.rules.RenewalPeriod || t.After(now)
 	})
 	if len(e.renewals) < o.rules.MaxRenewals {
-		e.renewals = append(e.renewals, now.UTC().Round(0))
 		return nil
 	}
 	after := o.rules.RenewalPeriod - now.Sub(slices.MinFunc(e.renewals, time.Time.Compare))

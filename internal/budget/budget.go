@@ -1,10 +1,11 @@
 // Package budget owns what may be asked of a vendor and when: paces, sliding
-// and clock windows, credits, refused requests, pauses, and lanes that take one
-// request at a time. A Set keeps the state of all budgets of one source.
+// and clock windows, credits, calls under way, refused requests, pauses, and
+// lanes that take one request at a time. A Set keeps the state of all budgets
+// of one source.
 //
 // It must never start a goroutine, send a request or read an answer's body, and
 // it must never sleep past its caller's context. It counts starts; whoever sends
-// tells it each answer by Observe.
+// tells it each answer by Observe, and by Done that its body was read.
 package budget
 
 import (
@@ -26,6 +27,8 @@ type Options struct {
 	// RequestsPerSecond replaces our own pace, never a vendor's limit; 0 keeps
 	// the source's.
 	RequestsPerSecond float64
+	// Config has the settings that limits name.
+	Config stream.Config
 	// MaxWait is the longest wait for a window or a pause; what would take
 	// longer is refused at once. 0 means DefaultMaxWait.
 	MaxWait time.Duration
@@ -36,6 +39,7 @@ type Options struct {
 type Set struct {
 	maxWait              time.Duration
 	perLane, perResource bool
+	adapts               bool // has a limit of calls under way
 	gates, lanes         turnstiles
 
 	mu       sync.Mutex
@@ -56,6 +60,9 @@ func New(limits []stream.Limit, opt Options) *Set {
 		if l.Kind == stream.Pace && !l.Vendor && opt.RequestsPerSecond > 0 {
 			continue
 		}
+		if l.ReserveKey != "" {
+			l.Reserve = opt.Config.Float(l.ReserveKey) / 100
+		}
 		s.add(l)
 	}
 	if opt.RequestsPerSecond > 0 {
@@ -70,16 +77,17 @@ func (s *Set) add(l stream.Limit) {
 		return
 	}
 	s.families = append(s.families, f)
+	s.adapts = s.adapts || l.Kind == stream.InFlight
 	s.perLane = s.perLane || l.PerLane
-	s.perResource = s.perResource || l.PerResource
+	s.perResource = s.perResource || l.PerResource || l.Resource != ""
 }
 
 // Wait holds the caller back until req may start within every budget that
 // counts it, and counts it. Whoever asks for the same budgets is served first
 // come, first served. Its error is the context's cause, or a *fault.Error of
-// kind Quota when waiting is no use; then nothing was counted.
+// kind Quota when waiting is no use, or ErrTotal; then nothing was counted.
 //
-// Each Wait without error is to be followed by one Observe.
+// Each Wait without error is to be followed by one Observe and then one Done.
 func (s *Set) Wait(ctx context.Context, req *stream.Request) (time.Duration, error) {
 	began := time.Now()
 	leave, err := s.gates.enter(ctx, s.gate(req))
@@ -129,7 +137,7 @@ func (s *Set) try(req *stream.Request) (time.Time, <-chan struct{}, error) {
 		if c == nil {
 			continue
 		}
-		ready, err := c.ready(now)
+		ready, err := c.ready(now, req)
 		if err != nil {
 			return at, nil, err
 		}
@@ -142,7 +150,7 @@ func (s *Set) try(req *stream.Request) (time.Time, <-chan struct{}, error) {
 		return at, s.changed, nil
 	}
 	for _, c := range due {
-		c.take(now)
+		c.take(now, req)
 	}
 	return time.Time{}, nil, nil
 }
@@ -155,10 +163,64 @@ func (s *Set) Observe(req *stream.Request, status int, h stream.Header) {
 	now := time.Now()
 	for _, f := range s.families {
 		if c := f.of(req, now); c != nil {
-			c.observe(now, status, h)
+			c.observe(now, req, status, h)
 		}
 	}
 	s.wake()
+}
+
+// Done tells the budgets that nothing more comes of a request.
+func (s *Set) Done(req *stream.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, f := range s.families {
+		if c := f.of(req, now); c != nil {
+			c.done(req)
+		}
+	}
+	if s.adapts {
+		s.wake()
+	}
+}
+
+// Question is what has to be asked before requests may go on after an ErrTotal,
+// nil where somebody has asked it meanwhile.
+func (s *Set) Question() *stream.Total {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.families {
+		if c, ok := f.all.(*credits); ok && c.wants() {
+			return f.limit.Total
+		}
+	}
+	return nil
+}
+
+// Answer takes the total that a Question was about.
+func (s *Set) Answer(q *stream.Total, total float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range s.families {
+		if c, ok := f.all.(*credits); ok && f.limit.Total == q {
+			c.answer(total)
+		}
+	}
+	s.wake()
+}
+
+// Adapts tells that the number of calls under way follows what the vendor turns
+// away, so that a 429 need not hold everyone back.
+func (s *Set) Adapts() bool { return s.adapts }
+
+// Throttle is the least wait after a first 429 that tells no other, 0 where no
+// limit has one.
+func (s *Set) Throttle() time.Duration {
+	var longest time.Duration
+	for _, f := range s.families {
+		longest = max(longest, f.limit.Wait)
+	}
+	return longest
 }
 
 // Pause holds everyone back until then; a pause is never shortened.
@@ -192,7 +254,7 @@ func (s *Set) Acquire(ctx context.Context, lane string) (release func(), err err
 func (s *Set) Window() time.Duration {
 	var longest time.Duration
 	for _, f := range s.families {
-		if l := f.limit; (l.Kind == stream.Sliding || l.Kind == stream.Clock) && l.Per <= s.maxWait {
+		if l := f.limit; l.Resource == "" && (l.Kind == stream.Sliding || l.Kind == stream.Clock) && l.Per <= s.maxWait {
 			longest = max(longest, l.Per)
 		}
 	}

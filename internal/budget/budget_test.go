@@ -409,19 +409,19 @@ func TestPaceKeepsItsSchedule(t *testing.T) {
 	p := newPace(stream.Limit{Kind: stream.Pace, N: 5, Per: time.Second})
 	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	now := began
-	p.take(now)
+	p.take(now, nil)
 	for range 99 {
-		at, err := p.ready(now)
+		at, err := p.ready(now, nil)
 		require.NoError(t, err)
 		require.Greater(t, at.Sub(now), 170*time.Millisecond, "never two at once")
 		now = at.Add(7 * time.Millisecond)
-		p.take(now)
+		p.take(now, nil)
 	}
 	require.Equal(t, 99*200*time.Millisecond+7*time.Millisecond, now.Sub(began).Round(time.Millisecond))
 
 	late := now.Add(10 * time.Second)
-	p.take(late)
-	at, err := p.ready(late)
+	p.take(late, nil)
+	at, err := p.ready(late, nil)
 	require.NoError(t, err)
 	require.Equal(t, 200*time.Millisecond, at.Sub(late).Round(time.Millisecond), "time that was not used is gone")
 }

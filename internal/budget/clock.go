@@ -15,6 +15,8 @@ import (
 // counted that answer's request; others may be on the way then, and answers
 // may overtake each other.
 type clock struct {
+	undone
+
 	limit   stream.Limit
 	name    string
 	maxWait time.Duration
@@ -49,7 +51,7 @@ func (c *clock) begin(end time.Time, told bool) {
 	c.left, c.lowest, c.lost = c.n, -1, 0
 }
 
-func (c *clock) ready(now time.Time) (time.Time, error) {
+func (c *clock) ready(now time.Time, _ *stream.Request) (time.Time, error) {
 	c.roll(now)
 	if c.left > 0 || c.n <= 0 && c.lowest < 0 {
 		return now, nil
@@ -61,13 +63,13 @@ func (c *clock) ready(now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-func (c *clock) take(now time.Time) {
+func (c *clock) take(now time.Time, _ *stream.Request) {
 	c.roll(now)
 	c.left--
 	c.flying++
 }
 
-func (c *clock) observe(now time.Time, status int, h stream.Header) {
+func (c *clock) observe(now time.Time, _ *stream.Request, status int, h stream.Header) {
 	c.mind(now, h)
 	c.roll(now)
 	c.flying = max(c.flying-1, 0)

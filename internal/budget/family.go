@@ -9,11 +9,13 @@ import (
 // counter is one budget. Its methods are called under the set's lock.
 type counter interface {
 	// ready tells when the next request may start; an error refuses it.
-	ready(now time.Time) (time.Time, error)
+	ready(now time.Time, req *stream.Request) (time.Time, error)
 	// take counts a request that starts now.
-	take(now time.Time)
+	take(now time.Time, req *stream.Request)
 	// observe follows an answer; status 0 means that none came.
-	observe(now time.Time, status int, h stream.Header)
+	observe(now time.Time, req *stream.Request, status int, h stream.Header)
+	// done follows the end of a request, its body included.
+	done(req *stream.Request)
 	// idle tells that a new counter would be no different.
 	idle(now time.Time) bool
 }
@@ -38,7 +40,7 @@ var overflow = key{"\x00", "\x00"}
 
 // newFamily returns nil for a limit that limits nothing.
 func newFamily(l stream.Limit, maxWait time.Duration) *family {
-	if l.Per <= 0 {
+	if l.Per <= 0 && l.Kind != stream.Credits {
 		l.Per = time.Second
 	}
 	f := &family{limit: l}
@@ -56,7 +58,9 @@ func newFamily(l stream.Limit, maxWait time.Duration) *family {
 	case stream.Clock:
 		f.make = func(name string) counter { return newClock(l, name, maxWait) }
 	case stream.Credits:
-		f.make = func(string) counter { return &credits{limit: l, total: l.N} }
+		f.make = func(string) counter { return newCredits(l) }
+	case stream.InFlight:
+		f.make = func(string) counter { return newInFlight(l) }
 	case stream.Errors:
 		if l.N < 1 {
 			return nil
@@ -68,7 +72,7 @@ func newFamily(l stream.Limit, maxWait time.Duration) *family {
 	if l.PerLane || l.PerResource {
 		f.each = map[key]counter{}
 	} else {
-		f.all = f.make("")
+		f.all = f.make(l.Resource)
 	}
 	return f
 }
@@ -77,6 +81,9 @@ func newFamily(l stream.Limit, maxWait time.Duration) *family {
 // outside of any lane does not count against a budget per lane (Exact Online
 // does not count calls without a division), unless it was refused.
 func (f *family) of(req *stream.Request, now time.Time) counter {
+	if f.limit.Resource != "" && f.limit.Resource != req.Resource {
+		return nil
+	}
 	if f.all != nil {
 		return f.all
 	}
@@ -112,6 +119,11 @@ func (f *family) of(req *stream.Request, now time.Time) counter {
 	f.each[k] = c
 	return c
 }
+
+// undone is for counters that do not mind when a request ends.
+type undone struct{}
+
+func (undone) done(*stream.Request) {}
 
 // sweep drops budgets that hold nothing.
 func (f *family) sweep(now time.Time) {

@@ -11,6 +11,8 @@ import (
 
 // pace spreads requests evenly.
 type pace struct {
+	undone
+
 	*rate.Limiter
 	due   time.Time // when the next request may start, as last told
 	slack time.Duration
@@ -26,7 +28,7 @@ func newPace(l stream.Limit) *pace {
 	return &pace{Limiter: rate.NewLimiter(rate.Limit(1/interval), 1), slack: time.Duration(lateness * interval * float64(time.Second))}
 }
 
-func (p *pace) ready(now time.Time) (time.Time, error) {
+func (p *pace) ready(now time.Time, _ *stream.Request) (time.Time, error) {
 	missing := 1 - p.TokensAt(now)
 	if missing <= 0 {
 		return now, nil
@@ -37,13 +39,13 @@ func (p *pace) ready(now time.Time) (time.Time, error) {
 	return p.due, nil
 }
 
-func (p *pace) take(now time.Time) {
+func (p *pace) take(now time.Time, _ *stream.Request) {
 	if late := now.Sub(p.due); late > 0 && late <= p.slack {
 		now = p.due
 	}
 	p.AllowN(now, 1)
 }
 
-func (p *pace) observe(time.Time, int, stream.Header) {}
+func (p *pace) observe(time.Time, *stream.Request, int, stream.Header) {}
 
 func (p *pace) idle(now time.Time) bool { return p.TokensAt(now) >= 1 }

@@ -11,6 +11,8 @@ import (
 // token bucket of that size would allow almost twice as many in its first
 // period.
 type sliding struct {
+	undone
+
 	n       int
 	per     time.Duration
 	name    string
@@ -23,7 +25,7 @@ func newSliding(l stream.Limit, name string, maxWait time.Duration) *sliding {
 	return &sliding{n: int(l.N), per: l.Per, name: name, maxWait: maxWait}
 }
 
-func (s *sliding) ready(now time.Time) (time.Time, error) {
+func (s *sliding) ready(now time.Time, _ *stream.Request) (time.Time, error) {
 	if len(s.starts) < s.n {
 		return now, nil
 	}
@@ -34,7 +36,7 @@ func (s *sliding) ready(now time.Time) (time.Time, error) {
 	return at, nil
 }
 
-func (s *sliding) take(now time.Time) {
+func (s *sliding) take(now time.Time, _ *stream.Request) {
 	if len(s.starts) < s.n {
 		s.starts = append(s.starts, now)
 		return
@@ -43,7 +45,7 @@ func (s *sliding) take(now time.Time) {
 	s.oldest = (s.oldest + 1) % s.n
 }
 
-func (s *sliding) observe(time.Time, int, stream.Header) {}
+func (s *sliding) observe(time.Time, *stream.Request, int, stream.Header) {}
 
 func (s *sliding) idle(now time.Time) bool {
 	if len(s.starts) == 0 {

@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/budget"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -20,6 +21,7 @@ type call struct {
 	req     *stream.Request
 	how     Call
 	method  string
+	at      origin // where it is asked
 	url     *url.URL
 	address string // url as it is shown
 	body    []byte
@@ -105,11 +107,19 @@ func (k *call) attempt(r *http.Request, m *Metric) error {
 		return err
 	}
 	defer leave()
-	_, err = k.opt.Budget.Wait(ctx, k.req)
+	for {
+		if _, err = k.opt.Budget.Wait(ctx, k.req); !errors.Is(err, budget.ErrTotal) {
+			break
+		}
+		if err = k.total(ctx); err != nil {
+			break
+		}
+	}
 	m.Wait = time.Since(began)
 	if err != nil {
 		return err
 	}
+	defer k.opt.Budget.Done(k.req)
 	observed := false
 	observe := func(status int, h http.Header) {
 		if !observed {

@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-retryablehttp"
@@ -98,7 +99,9 @@ type Call struct {
 // Client asks one vendor. It may be used from any goroutine.
 type Client struct {
 	opt    Options
-	origin origin
+	origin origin                 // by the config
+	moved  atomic.Pointer[origin] // where the account's API lives, once that is told
+	asking chan struct{}          // holds one: whoever put it there asks for the total of credits
 	red    *Redactor
 	http   *http.Client
 }
@@ -110,7 +113,7 @@ func New(opt Options) (*Client, error) {
 		return nil, err
 	}
 	opt.fill()
-	c := &Client{opt: opt, origin: o, red: NewRedactor(opt.Secrets...)}
+	c := &Client{opt: opt, origin: o, asking: make(chan struct{}, 1), red: NewRedactor(opt.Secrets...)}
 	c.red.Add(opt.Auth.Secrets()...)
 	c.http = &http.Client{
 		Transport:     attempts{c},
@@ -147,7 +150,7 @@ func (o *Options) fill() {
 func (c *Client) Redactor() *Redactor { return c.red }
 
 // BaseURL is the address below which requests lie, for messages.
-func (c *Client) BaseURL() string { return c.red.Redact(c.origin.String()) }
+func (c *Client) BaseURL() string { return c.red.Redact(c.place().String()) }
 
 // Close gives up idle connections.
 func (c *Client) Close() {
@@ -165,8 +168,8 @@ func (c *Client) Fetch(ctx context.Context, req *stream.Request) (*stream.Respon
 
 // Do is Fetch with options.
 func (c *Client) Do(ctx context.Context, req *stream.Request, how Call) (*stream.Response, error) {
-	k, err := c.newCall(req, how)
-	if err != nil {
+	k := &call{Client: c, req: req, how: how, method: cmp.Or(strings.ToUpper(req.Method), http.MethodGet)}
+	if err := k.settle(ctx); err != nil {
 		return nil, err
 	}
 	ctx = context.WithValue(ctx, callKey{}, k)
@@ -206,30 +209,36 @@ func (c *Client) Do(ctx context.Context, req *stream.Request, how Call) (*stream
 	return answer, err
 }
 
-// newCall settles what is asked and where.
-func (c *Client) newCall(req *stream.Request, how Call) (*call, error) {
-	k := &call{Client: c, req: req, how: how, method: strings.ToUpper(req.Method)}
-	if k.method == "" {
-		k.method = http.MethodGet
+// settle settles what is asked and where.
+func (k *call) settle(ctx context.Context) error {
+	k.at = k.place()
+	k.url = &url.URL{Scheme: k.at.scheme, Host: k.at.host, Path: "/"}
+	if !k.how.Anonymous {
+		if err := k.home(ctx); err != nil {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return k.redact(err, maxMessage)
+		}
 	}
-	u, err := c.origin.resolve(req.URL)
+	u, err := k.at.resolve(k.req.URL)
 	if err != nil {
-		k.url = &url.URL{Scheme: c.origin.scheme, Host: c.origin.host, Path: "/"}
+		k.url = &url.URL{Scheme: k.at.scheme, Host: k.at.host, Path: "/"}
 		f := k.fault(fault.Contract, err.Error(), "")
 		if link, ok := errors.AsType[errLink](err); ok {
-			f.Hint = c.red.text(link.hint, maxText)
+			f.Hint = k.red.text(link.hint, maxText)
 		}
-		return nil, f
+		return f
 	}
-	addQuery(u, k.method, req.Params)
+	addQuery(u, k.method, k.req.Params)
 	k.url = u
-	k.address = c.red.text(u.Scheme+"://"+u.Host+u.EscapedPath(), maxText)
+	k.address = k.red.text(u.Scheme+"://"+u.Host+u.EscapedPath(), maxText)
 	name, value := "", secret.Text{}
-	if !how.Anonymous {
-		name, value = c.opt.Auth.BodyParam()
+	if !k.how.Anonymous {
+		name, value = k.opt.Auth.BodyParam()
 	}
-	if k.body, err = encodeBody(k.method, req.Params, name, value); err != nil {
-		return nil, k.redact(err, maxMessage)
+	if k.body, err = encodeBody(k.method, k.req.Params, name, value); err != nil {
+		return k.redact(err, maxMessage)
 	}
-	return k, nil
+	return nil
 }

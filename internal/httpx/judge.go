@@ -51,7 +51,10 @@ func (k *call) outcome() (*stream.Response, error) {
 	if u, ok := errors.AsType[*stream.UnknownField](err); ok {
 		return nil, k.unknownField(u)
 	}
-	for _, s := range []error{stream.NoRows, stream.PastEnd, stream.SkipParent} {
+	if t, ok := errors.AsType[*stream.Throttled](err); ok {
+		return nil, k.throttledOut(t)
+	}
+	for _, s := range []error{stream.NoRows, stream.PastEnd, stream.SkipParent, stream.Restart} {
 		if errors.Is(err, s) {
 			return nil, s
 		}
@@ -94,13 +97,13 @@ func (k *call) byDefault() error {
 		after, _ := retryAfter(k.answer.Header, time.Now())
 		return k.quota(after)
 	case st == http.StatusNotFound:
-		return k.refusal(fault.Refused, "check "+k.origin.settings()+", and whether the account has this resource")
+		return k.refusal(fault.Refused, "check "+k.at.settings()+", and whether the account has this resource")
 	case st == http.StatusRequestTimeout, st >= 500:
 		return k.refusal(fault.Transient, "the vendor has trouble, run again later: the run resumes from its state")
 	case st >= 400:
 		return k.refusal(fault.Refused, "the vendor does not take this request: compare its text with "+k.doc())
 	}
-	return k.refusal(fault.Contract, "check "+k.origin.settings())
+	return k.refusal(fault.Contract, "check "+k.at.settings())
 }
 
 // unauthorized is a refusal of the credentials that ends the run.
@@ -140,6 +143,17 @@ func (k *call) quota(after time.Duration) *fault.Error {
 	return f
 }
 
+// throttledOut is the end of a run that was asked again and again for fewer
+// requests.
+func (k *call) throttledOut(t *stream.Throttled) *fault.Error {
+	after, _ := retryAfter(k.answer.Header, time.Now())
+	f := k.quota(max(after, t.After, k.stayAway))
+	if t.Err != nil {
+		f.Err = errors.New(f.Err.Error() + ": " + k.red.text(t.Err.Error(), maxText))
+	}
+	return f
+}
+
 func comeBack(after time.Duration) string {
 	if after > 100*365*24*time.Hour {
 		return "in more than a hundred years"
@@ -160,7 +174,7 @@ func (k *call) redirected() *fault.Error {
 	st := k.answer.Status
 	return k.fault(fault.Contract,
 		fmt.Sprintf("%s %s redirects (%d) to %s%s", k.method, k.address, st, target, k.tries()),
-		"redirects are not followed; often they lead to a login page: check "+k.origin.settings())
+		"redirects are not followed; often they lead to a login page: check "+k.at.settings())
 }
 
 // wellFormed refuses what cannot be JSON at a glance; reading it is not the
@@ -179,7 +193,7 @@ func (k *call) wellFormed() error {
 	}
 	return k.fault(fault.Contract,
 		fmt.Sprintf("%s in place of %s from %s %s%s", what, wanted, k.method, k.address, k.tries()),
-		"the base URL is "+k.BaseURL()+": check "+k.origin.settings())
+		"the base URL is "+k.red.Redact(k.at.String())+": check "+k.at.settings())
 }
 
 // What another attempt may mend.
@@ -220,7 +234,7 @@ func notJSON(body []byte) string {
 // failure is the fault of a request without an answer.
 func (k *call) failure(err error) error {
 	host := k.url.Host
-	check := "check " + strings.Join(k.origin.keys, ", ")
+	check := "check " + strings.Join(k.at.keys, ", ")
 	where := k.method + " " + k.address
 	switch {
 	case fault.As(err) != nil:

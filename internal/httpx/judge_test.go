@@ -90,6 +90,7 @@ func TestClassifyComesFirst(t *testing.T) {
 		{"accept after retries", 503, stream.Accept, accepted},
 		{"accept what looks cut off", "[section]\na=b", stream.Accept, accepted},
 		{"past the end", 404, stream.PastEnd, is(stream.PastEnd)},
+		{"begin anew", 400, stream.Restart, is(stream.Restart)},
 		{"wrapped sentinel", 400, fmt.Errorf("page 3: %w", stream.SkipParent), is(stream.SkipParent)},
 		{"no rows with 200", `{"success":true}`, stream.NoRows, is(stream.NoRows)},
 		{"a fault with 200", `{"success":false}`, own, func(t *testing.T, _ *stream.Response, err error) {

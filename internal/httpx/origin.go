@@ -26,12 +26,19 @@ type origin struct {
 // newOrigin checks where a source is asked. Its errors never show user-info or
 // a query.
 func newOrigin(src *stream.Source, cfg stream.Config, apiURL string) (origin, error) {
-	o := origin{keys: []string{"api_url"}}
-	raw := apiURL
-	if raw == "" {
-		raw = src.Origin(cfg)
-		o.keys = hostKeys(src, cfg)
+	if apiURL == "" {
+		return originAt(src, cfg, src.Origin(cfg), hostKeys(src, cfg))
 	}
+	return parseOrigin(src, cfg, apiURL, true, []string{"api_url"})
+}
+
+// originAt is an origin that the source tells; keys are the settings behind it.
+func originAt(src *stream.Source, cfg stream.Config, raw string, keys []string) (origin, error) {
+	return parseOrigin(src, cfg, raw, false, keys)
+}
+
+func parseOrigin(src *stream.Source, cfg stream.Config, raw string, path bool, keys []string) (origin, error) {
+	o := origin{keys: keys}
 	bad := func(what string) (origin, error) {
 		return origin{}, &fault.Error{
 			Kind: fault.Config, Source: src.Name, Whole: true,
@@ -51,7 +58,7 @@ func newOrigin(src *stream.Source, cfg stream.Config, apiURL string) (origin, er
 		return bad("holds a query or a fragment")
 	case u.Scheme == "http" && !loopback(u.Hostname()):
 		return bad("is http, which is for this machine only")
-	case apiURL == "" && strings.Trim(u.Path, "/") != "":
+	case !path && strings.Trim(u.Path, "/") != "":
 		return bad("holds a path")
 	}
 	o.scheme, o.host = u.Scheme, hostPort(u)

@@ -54,7 +54,7 @@ func (k *call) again(ctx context.Context) bool {
 	switch {
 	case k.err != nil: // of the refresh
 		return false
-	case repeatable(status):
+	case repeatable(status), k.throttled() != nil:
 		return k.stand(ctx)
 	}
 	verdict := k.judge()
@@ -73,9 +73,13 @@ func (k *call) again(ctx context.Context) bool {
 // stand waits out an answer of a service that cannot serve now.
 func (k *call) stand(ctx context.Context) bool {
 	now := time.Now()
-	throttled := k.answer.Status == http.StatusTooManyRequests
+	verdict := k.throttled()
+	throttled := k.answer.Status == http.StatusTooManyRequests || verdict != nil
 	wait := k.jitter()
 	after, told := retryAfter(k.answer.Header, now)
+	if verdict != nil && verdict.After > 0 {
+		after, told = max(after, verdict.After), true
+	}
 	switch {
 	case told && after > k.opt.RetryAfterCap:
 		k.stayAway = after
@@ -88,7 +92,7 @@ func (k *call) stand(ctx context.Context) bool {
 	case throttled:
 		wait = max(wait, k.throttle())
 	}
-	if throttled {
+	if throttled && (told || !k.opt.Budget.Adapts()) {
 		k.opt.Budget.Pause(now.Add(wait))
 	}
 	return k.repeat(ctx, wait)
@@ -154,11 +158,25 @@ func (k *call) jitter() time.Duration {
 	return time.Duration(k.opt.Rand() * float64(doubling(firstBackoff, k.retries, lastBackoff)))
 }
 
+// throttled is what the source says of an answer that asks for fewer requests,
+// nil where it says nothing of that kind.
+func (k *call) throttled() *stream.Throttled {
+	if k.answer.Status < 400 || k.answer.Status >= 500 {
+		return nil
+	}
+	t, _ := errors.AsType[*stream.Throttled](k.judge())
+	return t
+}
+
 // throttle is the least wait after a 429 without Retry-After.
 func (k *call) throttle() time.Duration {
 	first := k.opt.ThrottleWait
 	if first <= 0 {
 		first = k.opt.Budget.Window() / throttleShare
+		if own := k.opt.Budget.Throttle(); own > 0 {
+			// Not all at once again: what was too much may have been the number.
+			first = own + time.Duration(k.opt.Rand()*float64(own)/2)
+		}
 	}
 	return doubling(first, k.retries, k.opt.RetryAfterCap)
 }

@@ -133,7 +133,7 @@ func (s *site) connect(src *stream.Source, c *config.Loaded, network http.RoundT
 	s.Helper()
 	opt := httpx.Options{
 		Source: src, Config: c.Stream, APIURL: c.APIURL,
-		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
+		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond, Config: c.Stream}),
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: c.MaxRetries, MaxResponse: c.MaxResponse,
 		Log: log, Secrets: c.Secrets(), Transport: network, Rand: func() float64 { return 0.5 },
 	}
