@@ -43,6 +43,9 @@ func (m *mount) serve(w http.ResponseWriter, r *http.Request) {
 	r = &inner
 
 	e := &Entry{Method: r.Method, Path: url.Path, Query: url.RawQuery, Resource: m.service.Resource(url.Path)}
+	if s, ok := m.service.(requestNamer); ok {
+		e.Resource = s.ResourceOf(r)
+	}
 	m.log.arrive(e)
 	cw := &loggedWriter{ResponseWriter: w, log: m.log, entry: e}
 	if !pause(r.Context(), m.latency) {
@@ -118,4 +121,10 @@ func CountRows(w http.ResponseWriter, n int) {
 	if c, ok := w.(interface{ addRows(int) }); ok {
 		c.addRows(n)
 	}
+}
+
+// requestNamer is a service all of whose tables lie under one path: what is asked
+// for follows from the whole request.
+type requestNamer interface {
+	ResourceOf(r *http.Request) string
 }
