@@ -317,7 +317,7 @@ func TestBrokenYears(t *testing.T) {
 // TestMangle: the sandbox's own ways to spoil a page find its first row.
 func TestMangle(t *testing.T) {
 	for _, fault := range []string{"deep", "dup"} {
-		a := newAPI(t, emulator.Options{Faults: fault + "@data"})
+		a := newAPI(t, emulator.Options{Faults: fault + "@debtors"})
 		r := a.data("AR1", "PageSize", "2")
 		require.True(t, json.Valid([]byte(r.body)))
 		if fault == "deep" {

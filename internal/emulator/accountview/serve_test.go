@@ -186,7 +186,7 @@ func TestTroubles(t *testing.T) {
 		"403": {http.StatusForbidden, "AccountViewError"}, "404": {http.StatusNotFound, "Message"},
 		"502": {http.StatusBadGateway, "<!doctype html>"},
 	} {
-		a := newAPI(t, emulator.Options{Faults: name + "@data"})
+		a := newAPI(t, emulator.Options{Faults: name + "@debtors"})
 		r := a.data("AR1")
 		require.Equal(t, want.status, r.status)
 		require.Contains(t, r.body, want.text)
