@@ -1,6 +1,10 @@
 package engine
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/record"
+)
 
 // distinct counts the distinct keys of a read in little memory. Rows nearly
 // always come in ascending order of an integer key; as long as they do, no key
@@ -14,6 +18,15 @@ type distinct struct {
 	last  int64
 	diffs []byte
 	set   map[uint64]struct{}
+}
+
+// add adds the key of the row that was converted last.
+func (d *distinct) add(c *record.Converter) {
+	if v, ok := c.KeyInt(); ok {
+		d.addInt(v)
+		return
+	}
+	d.addHash(c.KeyHash())
 }
 
 // addInt adds an integer key.

@@ -31,6 +31,8 @@ type lane struct {
 	first *answer // to the next request, which has been sent already
 	// heavy: what is asked for next is a file, to be read in the lane's turn.
 	heavy bool
+	drift *drift // what the proofs of a list whose rows move need
+	spare []byte // for a row that is only looked at
 	// ignored: the vendor ignores the upper bound, so one window holds
 	// everything; loose: at least the lower one.
 	ignored, loose bool
@@ -353,12 +355,12 @@ func (l *lane) request(sp span) *stream.Request {
 		req.Params = append(req.Params, p)
 	}
 	if s.Chunked != nil {
-		req.Params = append(req.Params, stream.Param{Name: s.Chunked.Param, Value: l.rd.batches[0]})
+		req.Params = append(req.Params, stream.Param{Name: s.Chunked.Param, Value: l.rd.batch(0)})
 	}
 	if c := s.Cursor; c != nil {
 		from, to := "", ""
 		if !sp.openFrom {
-			from = l.rd.unit.Format(sp.from, c.Layout)
+			from = l.rd.unit.Format(l.earlier(sp.from), c.Layout)
 		}
 		if !sp.openTo && !l.unended(sp) {
 			to = l.rd.unit.Format(sp.to, c.Layout)
@@ -369,6 +371,15 @@ func (l *lane) request(sp span) *stream.Request {
 		req.Params = append(req.Params, stream.Param{Name: s.Select, Value: l.rd.fields.text()})
 	}
 	return req
+}
+
+// earlier is the lower bound that is asked for where a value is wanted.
+func (l *lane) earlier(v int64) int64 {
+	c := l.rd.s.Cursor
+	if c.Margin <= 0 || l.rd.unit == stream.Int {
+		return v
+	}
+	return l.rd.unit.FromTime(l.rd.unit.Time(v).Add(-c.Margin))
 }
 
 // unended tells whether a window is asked for without its upper bound.

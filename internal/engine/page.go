@@ -45,6 +45,7 @@ type pageChain struct {
 	moved       bool
 	unproven    bool // a link to the next page did not tell that the rows are sorted
 	stale       int  // pages in a row that brought no new key
+	slack       int  // how many more of them are no wonder
 }
 
 // maxStale bounds how many pages in a row may bring nothing but rows that were
@@ -62,12 +63,28 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 	for _, f := range l.feeds {
 		f.counted, f.inside = peak{}, peak{} // what was discarded does not count
 	}
+	d := l.guard(p)
+	if d != nil {
+		c.slack = d.before + d.longest
+	}
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
 	counted, total, shrunk := int64(-1), int64(-1), false // by the first page and by the last
+	ended := true                                         // the list, not the read
 	for n := 1; req != nil; n++ {
-		resp, err := l.fetch(ctx, req)
+		asked := l.asking()
+		resp, err := l.fetchFields(ctx, req, 0, n == 1)
+		if less := l.lessFields(req, 0, err); less || errors.Is(err, stream.Restart) {
+			if less && d == nil {
+				return errMoved // the token is of another request
+			}
+			if req, err = l.begins(c, sp, !less); err != nil {
+				return pageFault(n, err)
+			}
+			continue
+		}
 		if errors.Is(err, stream.NoRows) {
+			ended = true
 			break
 		}
 		if errors.Is(err, stream.PastEnd) && n > 1 {
@@ -84,7 +101,7 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 		case err != nil:
 			return pageFault(n, err)
 		}
-		st := pageState{span: sp, pass: p, chain: c}
+		st := pageState{span: sp, pass: p, chain: c, drift: d}
 		known, high := c.seen.n, c.prev
 		if err := l.convert(ctx, resp, &st); err != nil {
 			err = pageFault(n, l.shapeFault(err, resp))
@@ -113,6 +130,12 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			Rows: st.rows, Seen: c.rows, Last: st.last,
 			Capture: func(path string) []byte { return l.captured(&l.page, path) },
 		})
+		if d != nil {
+			if ended = next == nil; l.beyondEnd(c) {
+				next = nil
+			}
+			d.turn(l.clock(asked, resp.Header), next != nil)
+		}
 		l.release(resp)
 		if err == nil && next != nil {
 			err = c.progress(visited, requestHash(seed, next), n, st.rows, c.seen.n > known || c.prev.ok && (!high.ok || c.prev.v > high.v))
@@ -130,7 +153,10 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			}
 		}
 		c.moved = c.moved || shrunk
-		done := item{covers: sp, ignored: l.ignored, upTo: l.sorted(c)}
+		done := item{covers: sp, ignored: l.ignored}
+		if d == nil {
+			done.upTo = l.sorted(c)
+		}
 		if done.upTo.ok {
 			l.upTo = done.upTo
 		}
@@ -138,7 +164,21 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 		if l.enough() || p.more != nil && !p.more(c.nulls) {
 			return nil
 		}
+		if d != nil && next != nil && d.pages >= rd.s.Cursor.Drift.Pages && !c.moved && !l.loose {
+			if err := l.prove(ctx, c, sp, false); err != nil {
+				return err
+			}
+			if up := l.sorted(c); up.ok {
+				l.upTo = up
+				l.push(item{covers: sp, upTo: up})
+			}
+		}
 		req = next
+	}
+	if d != nil {
+		if err := l.prove(ctx, c, sp, ended); err != nil {
+			return err
+		}
 	}
 	if p.nulls != nil {
 		*p.nulls = c.nulls
@@ -175,7 +215,7 @@ func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows i
 		c.stale = 0
 		return nil
 	}
-	if c.stale++; c.stale < maxStale {
+	if c.stale++; c.stale < maxStale+c.slack {
 		return nil
 	}
 	return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("the last %d pages brought only rows that were there before", maxStale), Hint: "the vendor seems to ignore which page is asked for; report it"}
@@ -235,19 +275,12 @@ type pageState struct {
 	chain *pageChain
 	rows  int
 	last  []byte // a keyset's field in the last row
+	// drift is what proofs need of the rows, nil for nothing; reread what lies at
+	// an edge, nil for the pages themselves.
+	drift  *drift
+	reread *reread
 	// within: rows outside of the span are none of its own.
 	within bool
-}
-
-// sorted returns how far a bookmark may move within a window of rows that come
-// sorted: to the greatest value but one, for the last may come again on the next
-// page. Not ok where it may not move.
-func (l *lane) sorted(c *pageChain) peak {
-	counted := l.feeds[0].counted
-	if l.rd.s.Cursor == nil || !l.rd.s.Cursor.Sorted || c.moved || c.unproven || !c.under.ok || !counted.ok {
-		return peak{}
-	}
-	return peak{min(c.under.v, counted.v), true}
 }
 
 // convert turns the rows of an answer into lines, in one pass over its bytes.
@@ -310,10 +343,8 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 	distinct := st.chain.seen.n
 	if own {
 		st.rows++
-		if v, ok := f.conv.KeyInt(); ok {
-			st.chain.seen.addInt(v)
-		} else {
-			st.chain.seen.addHash(f.conv.KeyHash())
+		if st.drift == nil { // which keeps the keys itself
+			st.chain.seen.add(f.conv)
 		}
 		if ks, ok := f.rd.s.Page.(stream.Keyset); ok {
 			st.last = f.captured(ks.Field)
@@ -329,6 +360,13 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 // start, is emitted.
 func (l *lane) took(f *feed, start int, st *pageState) error {
 	v, keyed := f.conv.Cursor()
+	if st.drift != nil && f == l.feeds[0] {
+		if !st.drift.takes(st, f.conv.KeyHash(), v, keyed) {
+			*f.lines = (*f.lines)[:start]
+			return nil
+		}
+		st.chain.seen.n++
+	}
 	emit, keep := l.judge(f, st, v, keyed)
 	if keep && len(f.kids) > 0 && l.kind != deleted { // what is gone has no children
 		f.keepParent(v, keyed)
@@ -515,7 +553,7 @@ func pageFault(n int, err error) error {
 		return &c
 	}
 	kind := fault.KindOf(err)
-	for _, answer := range []error{stream.PastEnd, stream.SkipParent, stream.TooLarge} {
+	for _, answer := range []error{stream.PastEnd, stream.SkipParent, stream.TooLarge, stream.Restart} {
 		if errors.Is(err, answer) { // out of place here
 			kind = fault.Contract
 		}

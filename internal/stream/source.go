@@ -230,6 +230,9 @@ type Roads struct {
 	Counted func(*Response) (rows int64, ok bool)
 	// Ways are the jobs, in the order of preference at one price.
 	Ways []Road
+	// Cut is after how many characters pages cut a text that the ways give
+	// whole; 0: they do not.
+	Cut int
 }
 
 // Road is one of the ways.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 )
@@ -251,6 +252,8 @@ func (v *validation) with(up *Stream) {
 		v.say("rides on %s, which rides itself", up.Name)
 	case up.Chunked != nil || up.Job != nil:
 		v.say("rides on %s, whose answers are put together", up.Name)
+	case up.Cursor != nil && up.Cursor.Drift != nil:
+		v.say("rides on %s, of which pages are read more than once", up.Name)
 	}
 	if (w.On == "") != (w.From == "") {
 		v.say("With needs both On and From, or neither")
@@ -331,6 +334,10 @@ func (v *validation) cursor() {
 	if c.Proof != nil && !c.Sorted {
 		v.say("Proof is for a Cursor that is Sorted")
 	}
+	if c.Margin < 0 || c.Margin > 24*time.Hour || c.Margin > 0 && !c.Filtered() {
+		v.say("Margin is up to a day, of a Cursor that filters")
+	}
+	v.drift(c)
 	for _, name := range c.Epochs {
 		if !strings.HasPrefix(name, "_") || v.s.Scope == "" || v.s.Parent != nil {
 			v.say("epoch %q needs a leading _, a Scope, and a stream without Parent", name)
@@ -341,6 +348,24 @@ func (v *validation) cursor() {
 	}
 	if len(c.Front) > 0 && (!counts || !c.Filtered()) {
 		v.say("Front needs a filter and a pager that tells the total")
+	}
+}
+
+// drift checks what the proofs of a list whose rows move need.
+func (v *validation) drift(c *Cursor) {
+	s := v.s
+	if c.Drift == nil {
+		return
+	}
+	_, token := s.Page.(Token)
+	if c.Drift.Pages <= 0 || !token || !c.Sorted || c.Proof != nil || !c.Filtered() || c.Bounded() {
+		v.say("Drift needs Pages, pages by Token, and a Cursor that is Sorted, without Proof, and filters from below alone")
+	}
+	if v.schema != nil && v.schema.Property(c.Field) != nil && v.schema.Property(c.Field).Format != "date-time" {
+		v.say("Drift needs a replication key of type date-time")
+	}
+	if s.Chunked != nil && !slices.Contains(s.Chunked.Always, c.Field) {
+		v.say("Drift needs the replication key in Always")
 	}
 }
 

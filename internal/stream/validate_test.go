@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,6 +88,26 @@ func TestValidate(t *testing.T) {
 	}
 	page := func(p stream.Pager) func(*stream.Source) {
 		return at(lines, func(s *stream.Stream) { s.Page = p })
+	}
+	drifting := func(change func(s *stream.Stream)) func(*stream.Source) {
+		return at(entries, func(s *stream.Stream) {
+			s.Cursor = &stream.Cursor{Field: "modified", From: "since", Sorted: true, Margin: time.Second, Drift: &stream.Drift{Pages: 1}}
+			change(s)
+		})
+	}
+	src := good()
+	drifting(func(*stream.Stream) {})(src)
+	require.Empty(t, src.Validate(schemaOf))
+	const drift = "toy: entries: Drift needs Pages, pages by Token, and a Cursor that is Sorted, without Proof, and filters from below alone"
+	for _, change := range []func(s *stream.Stream){
+		func(s *stream.Stream) { s.Cursor.Drift.Pages = 0 },
+		func(s *stream.Stream) { s.Cursor.Sorted = false },
+		func(s *stream.Stream) { s.Page = stream.NextLink{Next: "next"} },
+		func(s *stream.Stream) { s.Cursor.From, s.Cursor.Margin = "", 0 },
+	} {
+		src := good()
+		drifting(change)(src)
+		require.Equal(t, []string{drift}, src.Validate(schemaOf))
 	}
 	for finding, spoil := range map[string]func(*stream.Source){
 		"toy: has no Origin":                                                   func(s *stream.Source) { s.Origin = nil },
@@ -171,9 +192,21 @@ func TestValidate(t *testing.T) {
 		"toy: entries: Chunked and Job exclude each other": at(entries, func(s *stream.Stream) {
 			s.Job, s.Page = good().Streams[files].Job, nil
 		}),
-		"toy: entries: Chunked needs Param, Key, IDs and MaxIDs": at(entries, func(s *stream.Stream) { s.Chunked.MaxIDs = 0 }),
-		"toy: entries: Chunked leaves no room beside Always":     at(entries, func(s *stream.Stream) { s.Chunked.Max = 2 }),
-		"toy: entries: Always lacks the Key of Chunked":          at(entries, func(s *stream.Stream) { s.Chunked.Always = []string{"modified"} }),
+		"toy: entries: Chunked needs Param, Key, IDs and MaxIDs":        at(entries, func(s *stream.Stream) { s.Chunked.MaxIDs = 0 }),
+		"toy: entries: Chunked leaves no room beside Always":            at(entries, func(s *stream.Stream) { s.Chunked.Max = 2 }),
+		"toy: entries: Margin is up to a day, of a Cursor that filters": at(entries, func(s *stream.Stream) { s.Cursor.Margin = -1 }),
+		"toy: entries: Drift needs a replication key of type date-time": at(entries, func(s *stream.Stream) {
+			s.Cursor.Drift = &stream.Drift{Pages: 1}
+		}),
+		"toy: entries: Drift needs the replication key in Always": drifting(func(s *stream.Stream) {
+			s.Chunked.Always = []string{"id"}
+		}),
+		drift: drifting(func(s *stream.Stream) { s.Cursor.To = "until" }),
+		"toy: extras: rides on orders, of which pages are read more than once": at(orders, func(s *stream.Stream) {
+			s.Cursor = &stream.Cursor{Field: "modified", From: "since", Sorted: true, Drift: &stream.Drift{Pages: 1}}
+			s.Page = stream.Token{Param: "token", Token: "info.token"}
+		}),
+		"toy: entries: Always lacks the Key of Chunked": at(entries, func(s *stream.Stream) { s.Chunked.Always = []string{"modified"} }),
 	} {
 		t.Run(finding, func(t *testing.T) {
 			src := good()
