@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -18,19 +19,26 @@ var catalogCases = []conformance{
 	{"only what is wanted is asked for", onlyWanted},
 	{"field that is not there", unknownField},
 	{"types of the catalog", catalogTypes},
+	{"what the catalog knows is not asked for", knownNotAsked},
 }
 
 // onlyWanted: where the vendor takes a list of fields, it holds those that are
 // emitted, and none of the tap's own.
 func onlyWanted(t *testing.T, s *subject) {
+	// Not both at once: children that name their fields may need rows of lists.
+	s.onlyWanted(t, func(st *stream.Stream) bool { return st.Select != "" })
+	s.onlyWanted(t, func(st *stream.Stream) bool { return st.Chunked != nil })
+}
+
+func (s *subject) onlyWanted(t *testing.T, of func(*stream.Stream) bool) {
+	t.Helper()
 	chosen := map[string]string{}
 	var list []*stream.Stream
 	for _, st := range s.looked(t) {
-		if st.Select == "" {
-			continue
+		if of(st) {
+			list = append(list, st)
+			chosen[st.Name] = s.ordinary(t, st)
 		}
-		list = append(list, st)
-		chosen[st.Name] = s.ordinary(t, st)
 	}
 	if len(list) == 0 {
 		return
@@ -48,12 +56,78 @@ func onlyWanted(t *testing.T, s *subject) {
 			}
 			query, err := url.ParseQuery(e.Query)
 			require.NoError(t, err)
+			if c := st.Chunked; c != nil {
+				asked++ // what there is room for, in one call
+				require.ElementsMatch(t, compact(append(slices.Clone(c.Always), want...)), strings.Split(query.Get(c.Param), ","), "%s: %s", st.Name, e.Query)
+				continue
+			}
 			if query.Has(st.Select) || st.Scope != "" {
 				asked++
 				require.ElementsMatch(t, want, strings.Split(query.Get(st.Select), ","), "%s: %s", st.Name, e.Query)
 			}
 		}
-		require.Positive(t, asked, st.Name)
+		require.True(t, asked > 0 || s.otherwise(st), st.Name)
+	}
+}
+
+// compact leaves out what comes again.
+func compact(list []string) []string {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// knownNotAsked: with a catalog, discovery asks no more for one stream than for
+// all, and less than without; a run asks for nothing of a stream that is neither
+// selected nor needed but for what discovery asks.
+func knownNotAsked(t *testing.T, s *subject) {
+	if s.src.Discover == nil {
+		return
+	}
+	static := func(st *stream.Stream) bool { return s.src.Stream(st.Name) != nil }
+	var list []*stream.Stream // found ones, in place of a static one too
+	for _, st := range s.incremental(t) {
+		if !static(st) || s.src.Stream(st.Name).Schema != st.Schema {
+			list = append(list, st)
+		}
+	}
+	require.NotEmpty(t, list)
+	whole := s.catalog(t, s.src, ask{})
+	requests := func(asked []emulator.Entry) []string {
+		var out []string
+		for _, e := range asked {
+			out = append(out, e.Method+" "+e.Path+"?"+e.Query)
+		}
+		slices.Sort(out)
+		return out
+	}
+	_, without := s.discover(t, nil)
+	_, still := s.discover(t, known(whole))
+	require.Less(t, len(still), len(without))
+	for _, request := range requests(still) {
+		require.Contains(t, requests(without), request)
+	}
+	for _, st := range []*stream.Stream{list[0], list[len(list)-1]} {
+		a := ask{config: wide, only: []*stream.Stream{st}}
+		found, one := s.discover(t, known(s.catalog(t, s.src, a)))
+		require.Equal(t, requests(still), requests(one), "what is asked does not grow with the catalog")
+		require.Len(t, slices.DeleteFunc(found, func(f stream.Stream) bool { return static(&f) && f.Name != st.Name }), 1, "what the catalog lacks is not read")
+		out := s.sync(t, s.openSmall(t), a)
+		out.complete(t)
+		require.Equal(t, len(one), out.finding, "a run finds as discovery does")
+		require.Equal(t, keys(s.everyRecord(t, st.Name)), keys(out.records(t, st.Name)), st.Name)
+		for _, request := range requests(out.asked) {
+			require.True(t, slices.Contains(requests(still), request) || !slices.Contains(requests(without), request), "%s alone: %s", st.Name, request)
+		}
+		if s.otherwise(st) {
+			continue // what a way needs to know is asked for when it is taken
+		}
+		others := slices.DeleteFunc(s.calls(out), func(e emulator.Entry) bool {
+			return !slices.ContainsFunc(s.all(t), func(o stream.Stream) bool { return o.Name == e.Resource && o.Name != st.Name })
+		})
+		require.LessOrEqual(t, len(others), len(one), "%s alone", st.Name)
+		for _, request := range requests(others) {
+			require.Contains(t, requests(one), request, "%s alone", st.Name)
+		}
 	}
 }
 
@@ -76,7 +150,7 @@ func unknownField(t *testing.T, s *subject) {
 	for _, r := range got {
 		require.Equal(t, "null", string(r.fields[name]))
 		for k, raw := range full[r.key].fields {
-			require.Equal(t, string(raw), string(r.fields[k]), "%s of %s", k, r.key)
+			s.same(t, st, raw, r.fields[k], k, r.key)
 		}
 	}
 }

@@ -13,6 +13,9 @@
 // and the other cases at one of each look, which the table's data tell, see
 // [subject.some]; no stream is chosen by its name.
 //
+// Where a config can insist on one of several ways to a stream's rows, the cases
+// that read rows are run once more for each, which the table tells too.
+//
 // -update writes catalogs/, testdata/golden and testdata/pages anew; the diff
 // is read in review.
 package sourcetest

@@ -192,11 +192,16 @@ func noSuchResource(t *testing.T, s *subject) {
 		require.LessOrEqual(t, out.attempts(target.Name), 1)
 		s.unharmed(t, out, other, target)
 	}
+	first := s.askedFirst(t)
 	for _, st := range s.looked(t) {
 		if !st.Optional || st.Needs() != "" || st.Name == s.src.Probe || st.Name == other.Name {
 			continue
 		}
 		out := s.trouble(t, "404@"+st.Name, ask{}, st, other)
+		if first[st.Name] {
+			s.nothingRead(t, out, fault.Refused)
+			continue
+		}
 		require.NoError(t, out.report.Err)
 		err, skipped, absent := out.result(t, st.Name)
 		require.True(t, skipped && absent, st.Name)
@@ -214,7 +219,7 @@ func everythingRefused(t *testing.T, s *subject) {
 		require.Empty(t, recordLines(out))
 		if out.report.Err != nil {
 			require.Equal(t, "403", faults)
-			require.NotNil(t, s.src.Open)
+			require.True(t, s.src.Open != nil || s.src.Discover != nil)
 			require.Contains(t, []fault.Kind{fault.Permission, fault.Auth}, fault.KindOf(out.report.Err))
 			continue
 		}

@@ -156,5 +156,31 @@ func tidy(raw json.RawMessage) string {
 	})
 }
 
+// sameJSON tells whether two objects or arrays, or texts that are one, hold the
+// same, in whatever order and form.
+func sameJSON(a, b string) bool {
+	return canonical(a) == canonical(b)
+}
+
+func canonical(text string) string {
+	if inner, ok := textOf(json.RawMessage(text)); ok && inner != "" && (inner[0] == '{' || inner[0] == '[') {
+		text = inner
+	}
+	if text == "" || text[0] != '{' && text[0] != '[' {
+		return text
+	}
+	dec := json.NewDecoder(strings.NewReader(text))
+	dec.UseNumber()
+	var value any
+	if dec.Decode(&value) != nil {
+		return text
+	}
+	out, err := json.Marshal(value) // with the members in order
+	if err != nil {
+		return text
+	}
+	return string(out)
+}
+
 // refused finds the escapes of U+0000 and of surrogates, pairs included.
 var refused = regexp.MustCompile(`(?i:\\u(0000|d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|d[89a-f][0-9a-f]{2}))`)

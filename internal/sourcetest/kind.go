@@ -85,6 +85,24 @@ func (s *subject) looked(t testing.TB) []*stream.Stream {
 	return pointers(s.all(t))
 }
 
+// answers is how many calls it takes to read a page of a stream whole: more than
+// one where an answer does not hold all fields.
+func (s *subject) answers(t testing.TB, st *stream.Stream) int64 {
+	t.Helper()
+	c := st.Chunked
+	if c == nil {
+		return 1
+	}
+	rest := 0
+	for _, p := range s.fullSchema(t, st).Properties {
+		if !slices.Contains(c.Always, p.Name) && !strings.HasPrefix(p.Name, "_") {
+			rest++
+		}
+	}
+	each := c.Max - len(c.Always)
+	return max(int64((rest+each-1)/each), 1)
+}
+
 // incremental are those of looked that have a bookmark of their own.
 func (s *subject) incremental(t testing.TB) []*stream.Stream {
 	t.Helper()

@@ -250,6 +250,7 @@ func (s *subject) live(t *testing.T, seed uint64, skew time.Duration) {
 	}
 	list := s.representatives(t)
 	a := ask{config: with(wide, "date_window_size", 900), only: list, keys: true, page: d.hook, skew: skew}
+	a.network = s.disturbing(d, list)
 	first := s.sync(t, server, a)
 	require.NoError(t, first.report.Err)
 	require.Positive(t, d.done)

@@ -22,15 +22,26 @@ var partitionCases = []conformance{
 	{"moved partition", movedPartition},
 }
 
-// lane is the partition in whose name a request was made, "" for none.
-func (s *subject) lane(t testing.TB, e emulator.Entry) string {
+// lanes are the partitions of which the vendor wants to be asked one thing at a
+// time.
+func (s *subject) lanes(t testing.TB) []string {
 	t.Helper()
-	segments := strings.Split(e.Path, "/")
+	var ids []string
 	for scope := range s.src.Scopes {
-		for id := range s.partitions(t, scope) {
-			if slices.Contains(segments, id) {
-				return id
+		for _, p := range s.expanded(t, scope) {
+			if p.Lane != "" {
+				ids = append(ids, p.ID)
 			}
+		}
+	}
+	return ids
+}
+
+// lane is the one of them in whose name a request was made, "" for none.
+func lane(ids []string, e emulator.Entry) string {
+	for segment := range strings.SplitSeq(e.Path, "/") {
+		if slices.Contains(ids, segment) {
+			return segment
 		}
 	}
 	return ""
@@ -39,7 +50,8 @@ func (s *subject) lane(t testing.TB, e emulator.Entry) string {
 // oneAtATime: whatever the concurrency, no partition is asked for two things at
 // once.
 func oneAtATime(t *testing.T, s *subject) {
-	if len(s.src.Scopes) == 0 {
+	ids := s.lanes(t)
+	if len(ids) == 0 {
 		return
 	}
 	const latency = 100 * time.Millisecond
@@ -48,14 +60,14 @@ func oneAtATime(t *testing.T, s *subject) {
 	out.complete(t)
 	last := map[string]time.Time{}
 	for _, e := range out.asked {
-		lane := s.lane(t, e)
-		if lane == "" {
+		id := lane(ids, e)
+		if id == "" {
 			continue
 		}
-		if before, ok := last[lane]; ok {
-			require.GreaterOrEqual(t, e.Time.Sub(before), latency, "%s: %s", lane, e.Path)
+		if before, ok := last[id]; ok {
+			require.GreaterOrEqual(t, e.Time.Sub(before), latency, "%s: %s", id, e.Path)
 		}
-		last[lane] = e.Time
+		last[id] = e.Time
 	}
 	require.NotEmpty(t, last)
 }
@@ -75,19 +87,20 @@ func partitionPace(t *testing.T, s *subject) {
 		require.Zero(t, out.stats.ByStatus["429"], "the vendor had to throttle")
 		counts, most := map[string]map[time.Time]int{}, 0
 		total := map[string]int{}
+		ids := s.lanes(t)
 		for _, e := range s.calls(out) {
-			lane := s.lane(t, e)
-			if lane == "" {
+			id := lane(ids, e)
+			if id == "" {
 				continue
 			}
-			if counts[lane] == nil {
-				counts[lane] = map[time.Time]int{}
+			if counts[id] == nil {
+				counts[id] = map[time.Time]int{}
 			}
 			at := e.Time.Truncate(l.Per)
-			counts[lane][at]++
-			require.LessOrEqual(t, counts[lane][at], int(l.N), "%s in the period from %s", lane, at)
-			total[lane]++
-			most = max(most, total[lane])
+			counts[id][at]++
+			require.LessOrEqual(t, counts[id][at], int(l.N), "%s in the period from %s", id, at)
+			total[id]++
+			most = max(most, total[id])
 		}
 		require.Greater(t, most, int(l.N), "enough requests to tell")
 		// Streams take turns, so that one partition may wait for the other's.
@@ -106,8 +119,8 @@ func partitionRefused(t *testing.T, s *subject) {
 	if st.Scope == "" {
 		return
 	}
-	var ids []string
-	for id := range s.partitions(t, st.Scope) {
+	var ids []string // those that have rows
+	for id := range s.marks(t, readState(t, s.everything(t).final(t)), st) {
 		ids = append(ids, id)
 	}
 	slices.Sort(ids)

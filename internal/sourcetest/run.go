@@ -33,19 +33,20 @@ type conformance struct {
 // stands beside what it checks.
 func cases() []conformance {
 	return slices.Concat(
-		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, startCases, resumeCases, liveCases,
-		faultCases, paceCases, renewCases, partitionCases, deletionCases, catalogCases, goldenCases, sdkCases, tapTesterCases,
+		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, startCases, resumeCases, liveCases, movingCases,
+		faultCases, paceCases, renewCases, partitionCases, deletionCases, catalogCases, unfoundCases, wayCases, goldenCases, sdkCases, tapTesterCases,
 	)
 }
 
 // Run checks every source against the stand-in of its name.
 func Run(t *testing.T, sources []*stream.Source, plugins []emulator.Plugin) {
 	t.Helper()
-	run(t, repository(t), *update, cases(), sources, plugins)
+	run(t, repository(t), *update, cases(), insistedCases(), sources, plugins)
 }
 
-// run runs some cases with the golden files below root.
-func run(t *testing.T, root string, update bool, list []conformance, sources []*stream.Source, plugins []emulator.Plugin) {
+// run runs some cases with the golden files below root, and others once more for
+// each way to the rows that a config can insist on.
+func run(t *testing.T, root string, update bool, list, insisted []conformance, sources []*stream.Source, plugins []emulator.Plugin) {
 	t.Helper()
 	require.NotEmpty(t, sources)
 	for _, src := range sources {
@@ -53,15 +54,24 @@ func run(t *testing.T, root string, update bool, list []conformance, sources []*
 			i := slices.IndexFunc(plugins, func(p emulator.Plugin) bool { return p.Name == src.Name })
 			require.GreaterOrEqual(t, i, 0, "the source has no stand-in of its name")
 			s := &subject{src: src, plugin: plugins[i], root: root, update: update}
-			for _, c := range list {
-				if waivers[src.Name+"/"+c.name] != "" {
-					continue
-				}
-				t.Run(c.name, func(t *testing.T) {
-					t.Parallel()
-					c.run(t, s)
-				})
+			s.cases(t, "", list)
+			for _, way := range s.insisting() {
+				way.cases(t, " by "+way.way, insisted)
 			}
+		})
+	}
+}
+
+// cases runs some cases side by side.
+func (s *subject) cases(t *testing.T, by string, list []conformance) {
+	t.Helper()
+	for _, c := range list {
+		if waivers[s.src.Name+"/"+c.name] != "" {
+			continue
+		}
+		t.Run(c.name+by, func(t *testing.T) {
+			t.Parallel()
+			c.run(t, s)
 		})
 	}
 }

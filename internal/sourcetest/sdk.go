@@ -3,14 +3,10 @@ package sourcetest
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"math/big"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
 	"github.com/stretchr/testify/require"
@@ -19,6 +15,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -115,22 +112,15 @@ func streamConnections(t *testing.T, s *subject) {
 }
 
 // check asks each stream for its first page.
-func (s *subject) check(t *testing.T, server *emulator.Server, list []stream.Stream) (found []engine.Checked) {
+func (s *subject) check(t *testing.T, server *emulator.Server, list []stream.Stream) (checked []engine.Checked) {
 	t.Helper()
-	loaded := s.load(t, server, map[string]any{"token_store": filepath.Join(t.TempDir(), "tokens.json")})
+	start := s.start(t, server)
 	var err error
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(today))
-		client, cerr := s.connect(server.Transport(), loaded, slog.New(slog.DiscardHandler))
-		require.NoError(t, cerr)
-		defer client.Close()
-		ctx, stop := context.WithCancel(t.Context())
-		defer stop()
-		found, err = engine.Check(ctx, s.src, loaded.Stream, client, loaded.Start, list)
-		time.Sleep(time.Minute)
+	s.asking(t, server, func(ctx context.Context, client *httpx.Client, c stream.Config) {
+		checked, err = engine.Check(ctx, s.src, c, client, start, list)
 	})
 	require.NoError(t, err)
-	return found
+	return checked
 }
 
 func validFinalState(t *testing.T, out *output) {

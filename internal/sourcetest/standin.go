@@ -3,6 +3,7 @@ package sourcetest
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -47,6 +48,7 @@ func (s *subject) config(t testing.TB, server *emulator.Server) map[string]any {
 		values, err = server.Config(s.src.Name, origin)
 		require.NoError(t, err)
 	})
+	maps.Copy(values, s.settings)
 	return values
 }
 

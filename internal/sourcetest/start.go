@@ -234,8 +234,15 @@ func fullRefresh(t *testing.T, s *subject) {
 	sameMarks(t, s.marks(t, readState(t, out.final(t)), st), s.marks(t, readState(t, second.final(t)), st), st.Name)
 	for _, other := range s.incremental(t) {
 		if s.ours(t, other) && other.Name != st.Name {
+			marks := s.marks(t, readState(t, out.final(t)), other)
+			below := 0 // a row at the bookmark may come again, and in some partitions there is no other
+			for _, r := range withValue(t, other, out.records(t, other.Name)) {
+				if readMark(t, r.fields[other.Cursor.Field]).v < marks[s.partOfRecord(t, other, r)].v {
+					below++
+				}
+			}
 			n := len(withValue(t, other, out.records(t, other.Name)))
-			require.True(t, n < 4 || len(withValue(t, other, second.records(t, other.Name))) < n, other.Name)
+			require.True(t, below < 3 || len(withValue(t, other, second.records(t, other.Name))) < n, other.Name)
 		}
 	}
 	// Until it is complete, its old bookmark stands.

@@ -47,14 +47,20 @@ type subject struct {
 	plugin emulator.Plugin
 	root   string // of the repository, for the golden files
 	update bool   // write them instead of comparing
+	// way is the one to the rows that settings insist on, "" for none.
+	way      string
+	settings map[string]any
 
 	// Syncs of small tables, see base, everything and usual.
-	once, onceAll, onceUsual sync.Once
-	basic, complete, sampled *output
+	onceBase, onceAll, onceUsual sync.Once
+	basic, complete, sampled     *output
+
+	// What discovery found, see all.
+	onceFound sync.Once
+	streams   []stream.Stream
 
 	// What is worked out again and again.
 	mu         sync.Mutex
-	streams    []stream.Stream
 	oracles    map[string]*oracle // by stream and schema
 	free       map[string][]*emulator.Server
 	onceReps   sync.Once
@@ -64,7 +70,7 @@ type subject struct {
 	onceSome   sync.Once
 	few        []*stream.Stream // see some
 	onceParts  sync.Once
-	parts      map[string]map[string]bool // see partitions
+	parts      map[string][]stream.Partition // see expanded
 	schemas    map[string]*singer.Schema
 	sizes      map[string]int   // of pages, see pageSize
 	checked    map[*record]bool // see firstLook
@@ -128,7 +134,7 @@ func (s *subject) openSmall(t testing.TB) *emulator.Server {
 // look at it.
 func (s *subject) base(t testing.TB) *output {
 	t.Helper()
-	s.once.Do(func() { s.share(&s.basic, s.sync(t, s.openSmall(t), ask{})) })
+	s.onceBase.Do(func() { s.share(&s.basic, s.sync(t, s.openSmall(t), ask{})) })
 	require.NotNil(t, s.basic, "the shared sync has failed in another case")
 	return s.basic
 }
@@ -201,7 +207,9 @@ type output struct {
 	began     time.Time
 	ended     time.Time
 	asked     []emulator.Entry // requests, oldest first
-	stats     emulator.Stats
+	// finding is how many of them, but for those for tokens, discovery made.
+	finding int
+	stats   emulator.Stats
 
 	mu       sync.Mutex
 	byStream map[string][]record
@@ -218,6 +226,10 @@ func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 		a.store = filepath.Join(t.TempDir(), "tokens.json")
 	}
 	loaded := s.load(t, server, with(a.config, "token_store", a.store))
+	var given *singer.Catalog
+	if a.chooses() {
+		given = s.catalog(t, s.src.For(loaded.Stream), a)
+	}
 	require.NoError(t, server.Reset(s.src.Name))
 	if a.page != nil {
 		server.OnPage(a.page)
@@ -236,7 +248,7 @@ func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 		time.Sleep(time.Until(begin))
 		began := time.Now()
 		log := slog.New(slog.NewJSONHandler(&logged, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		out.report, out.text, err = s.run(t.Context(), server, loaded, log, a, &hosts)
+		err = s.run(t.Context(), server, loaded, given, log, a, &hosts, out)
 		out.ended = time.Now()
 		out.began, out.took = began, out.ended.Sub(began)
 		// Answers that nobody waits for any more come to their end; a goroutine
@@ -288,7 +300,7 @@ func (s *subject) connect(network http.RoundTripper, c *config.Loaded, log *slog
 	}
 	opt := httpx.Options{
 		Source: s.src, Config: c.Stream, APIURL: c.APIURL,
-		Budget:    budget.New(s.src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
+		Budget:    budget.New(s.src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond, Config: c.Stream}),
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
 		Transport: network, Log: log, Secrets: c.Secrets(),
 		Rand: func() float64 { return 0.5 },
@@ -300,7 +312,10 @@ func (s *subject) connect(network http.RoundTripper, c *config.Loaded, log *slog
 	return httpx.New(opt)
 }
 
-func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Loaded, log *slog.Logger, a ask, hosts *strays) (*engine.Report, []byte, error) {
+// run does what the command does from a checked config on, and leaves in out what
+// was written and reported.
+func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Loaded, given *singer.Catalog, log *slog.Logger, a ask, hosts *strays, out *output) error {
+	started := time.Now()
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	if a.timeout > 0 {
@@ -328,38 +343,50 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 	}
 	client, err := s.connect(network, c, log)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer client.Close()
-	streams, err := s.find(ctx, client, c.Stream)
-	if err != nil {
-		return nil, nil, err
-	}
-	s.found(streams)
-	src := s.src.For(c.Stream)
-	catalog, err := s.catalog(src, streams, a)
-	if err != nil {
-		return nil, nil, err
-	}
 	state, err := singer.LoadState(a.state)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
-	for i := range streams {
-		if cursor := streams[i].Cursor; cursor != nil {
-			if err := state.Normalize(streams[i].Name, cursor.Field); err != nil {
-				return nil, nil, err
+	var kept bytes.Buffer
+	defer func() { out.text = kept.Bytes() }()
+	var to io.Writer = &kept
+	if a.stdout != nil {
+		to = a.stdout(to)
+	}
+	writer := singer.NewWriter(to)
+	asking := &counting{Fetcher: client}
+	src, err := found(ctx, s.src.For(c.Stream), asking, c.Stream, known(given))
+	out.finding = int(asking.n.Load())
+	if err != nil {
+		// Nothing was read, so what was given still holds.
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if werr := writer.Final(state); werr != nil {
+			err = werr
+		}
+		out.report = &engine.Report{Err: err}
+		return nil
+	}
+	catalog := given
+	if catalog == nil {
+		if catalog, err = engine.Catalog(src, src.Streams); err != nil {
+			return err
+		}
+	}
+	for i := range src.Streams {
+		if cursor := src.Streams[i].Cursor; cursor != nil {
+			if err := state.Normalize(src.Streams[i].Name, cursor.Field); err != nil {
+				return err
 			}
 		}
 	}
-	var kept bytes.Buffer
-	var out io.Writer = &kept
-	if a.stdout != nil {
-		out = a.stdout(out)
-	}
 	o := engine.Options{
-		Source: src, Config: c.Stream, Tasks: engine.Tasks(catalog, streams, !c.SelectFieldsByDefault),
-		State: state, Fetcher: client, Out: singer.NewWriter(out), Log: log,
+		Source: src, Config: c.Stream, Tasks: engine.Tasks(catalog, src.Streams, !c.SelectFieldsByDefault),
+		State: state, Fetcher: client, Out: writer, Log: log,
 		Concurrency: a.concurrency, Start: c.Start, End: c.End, Since: a.since,
 		Window: c.WindowDays, Lookback: c.Lookback,
 		HoldState:   a.maxRecords > 0 || !a.since.IsZero() || !a.until.IsZero(),
@@ -372,27 +399,28 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 		o.Concurrency = defaultConcurrency
 	}
 	if a.fixed {
-		now := time.Now()
-		o.Now = func() time.Time { return now }
+		o.Now = func() time.Time { return started }
 	}
-	return engine.Run(ctx, o), kept.Bytes(), nil
+	out.report = engine.Run(ctx, o)
+	return nil
 }
 
-// catalog is what the user hands in: the file that discovery wrote, edited; or
-// nothing, and discovery's own choice stands.
-func (s *subject) catalog(src *stream.Source, streams []stream.Stream, a ask) (*singer.Catalog, error) {
+// chooses tells whether the run is given a catalog.
+func (a *ask) chooses() bool { return len(a.only) > 0 || a.keys || a.choose != nil }
+
+// catalog is what the user hands in: the file that discovery wrote, edited.
+func (s *subject) catalog(t testing.TB, src *stream.Source, a ask) *singer.Catalog {
+	t.Helper()
+	streams := s.all(t)
 	if len(a.only) > 0 {
 		streams = slices.DeleteFunc(slices.Clone(streams), func(st stream.Stream) bool {
 			return !slices.ContainsFunc(a.only, func(o *stream.Stream) bool { return o.Name == st.Name })
 		})
 	}
 	c, err := engine.Catalog(src, streams)
-	if err != nil || len(a.only) == 0 && !a.keys && a.choose == nil {
-		return c, err
-	}
-	if c, _, err = singer.LoadCatalog(c.AppendJSON(nil)); err != nil {
-		return nil, err
-	}
+	require.NoError(t, err)
+	c, _, err = singer.LoadCatalog(c.AppendJSON(nil))
+	require.NoError(t, err)
 	for i := range c.Streams {
 		e := &c.Streams[i]
 		if len(a.only) > 0 {
@@ -407,40 +435,11 @@ func (s *subject) catalog(src *stream.Source, streams []stream.Stream, a ask) (*
 	if a.choose != nil {
 		a.choose(c)
 	}
-	return c, nil
-}
-
-// found keeps the streams that discovery gave.
-func (s *subject) found(streams []stream.Stream) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.streams == nil {
-		s.streams = streams
-	}
+	return c
 }
 
 // moment lets everything in the run's virtual time come as far as it can.
 func moment() { time.Sleep(time.Millisecond) }
-
-// find returns the static streams and those found at run time.
-func (s *subject) find(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream.Stream, error) {
-	streams := slices.Clone(s.src.Streams)
-	if s.src.Discover == nil {
-		return streams, nil
-	}
-	more, err := s.src.Discover(ctx, f, c, nil)
-	if err != nil {
-		return nil, err
-	}
-	for _, m := range more {
-		if i := slices.IndexFunc(streams, func(o stream.Stream) bool { return o.Name == m.Name }); i >= 0 {
-			streams[i] = m
-		} else {
-			streams = append(streams, m)
-		}
-	}
-	return streams, nil
-}
 
 // errSignal stands for a signal.
 var errSignal = &fault.Error{Kind: fault.Transient, Whole: true, Op: "signal"}

@@ -22,13 +22,14 @@ import (
 
 // TestToySource registers a source that exists nowhere else: the whole suite
 // runs over it without a change to any other file. It has the shapes that the
-// first real source lacks: offsets, a keyset in order, partitions, children.
+// first real source lacks: offsets, a keyset in order, partitions, children, a
+// stream that is found at run time.
 func TestToySource(t *testing.T) {
 	root := t.TempDir()
 	sources, plugins := []*stream.Source{toySource()}, []emulator.Plugin{toyPlugin}
 	written := slices.Concat(goldenCases, []conformance{{"discovery", discovery}})
-	t.Run("update", func(t *testing.T) { run(t, root, true, written, sources, plugins) })
-	run(t, root, false, cases(), sources, plugins)
+	t.Run("update", func(t *testing.T) { run(t, root, true, written, nil, sources, plugins) })
+	run(t, root, false, cases(), insistedCases(), sources, plugins)
 }
 
 // toySchema builds a schema from name:type pairs; the first of them is the key.
@@ -103,7 +104,43 @@ func toySource() *stream.Source {
 				Schema: toySchema(1, "id:integer", "text:string"),
 			},
 		},
+		Discover: toyDiscover,
 	}
+}
+
+// toyDiscover finds the kinds of the account, and their fields where no catalog
+// knows them.
+func toyDiscover(ctx context.Context, f stream.Fetcher, _ stream.Config, known stream.Known) ([]stream.Stream, error) {
+	ask := func(into any, url string, params ...stream.Param) error {
+		resp, err := f.Fetch(ctx, &stream.Request{URL: url, Resource: url, Params: params})
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(resp.Body, into)
+	}
+	var kinds []string
+	if err := ask(&kinds, "kinds"); err != nil {
+		return nil, err
+	}
+	var out []stream.Stream
+	for _, name := range kinds {
+		st := stream.Stream{
+			Name: name, Doc: toyDoc, Selected: true, Path: name, Records: "items", Key: []string{"id"},
+			Page:   stream.Number{Param: "page", SizeParam: "size", First: 1, Size: 6, More: "more", Total: "total"},
+			Cursor: &stream.Cursor{Field: "changed", From: "since", To: "until"},
+		}
+		if known == nil {
+			var fields []string
+			if err := ask(&fields, "fields", stream.Param{Name: "of", Value: name}); err != nil {
+				return nil, err
+			}
+			st.Schema = toySchema(1, fields...)
+		} else if known(name) == nil {
+			continue
+		}
+		out = append(out, st)
+	}
+	return out, nil
 }
 
 func toyUnits(ctx context.Context, f stream.Fetcher) ([]stream.Partition, error) {
@@ -153,7 +190,7 @@ func (s *toyService) Reset() {
 	s.table, s.next = map[string][]toyRow{}, 100_000
 	n := s.env.Records
 	spread := today.AddDate(0, 0, -20).Sub(toyFirst)
-	for _, name := range []string{"tags", "notes", "events", "entries", "lines", "archive"} {
+	for _, name := range []string{"tags", "notes", "events", "entries", "lines", "archive", "parts9"} {
 		if s.env.Share("norows", name, 1) > 0 {
 			continue
 		}
@@ -230,6 +267,8 @@ func (r toyRow) json(name string) string {
 		return fmt.Sprintf(`{"code":"t%d","label":"Tag %d"}`, r.id, r.id)
 	case "notes":
 		return fmt.Sprintf(`{"id":%d,"text":"note %d.%d","changed":%s,"amount":"%d.50","done":%t,"due":"","extra":{"a": %d}}`, r.id, r.id, r.rev, at, r.id, r.id%2 == 0, r.id)
+	case "parts9":
+		return fmt.Sprintf(`{"id":%d,"text":"part %d.%d","changed":%s}`, r.id, r.id, r.rev, at)
 	case "events":
 		return fmt.Sprintf(`{"seq":%d,"what":"happened %d"}`, r.id, r.rev)
 	case "entries":
@@ -243,7 +282,7 @@ func (r toyRow) json(name string) string {
 func (s *toyService) Truth(w io.Writer, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if toySource().Stream(name) == nil {
+	if toySource().Stream(name) == nil && name != "parts9" {
 		return errors.New("no such stream")
 	}
 	for _, r := range s.table[name] {
@@ -259,7 +298,7 @@ func (s *toyService) Truth(w io.Writer, name string) error {
 }
 
 func (s *toyService) Change(c emulator.Change) ([]emulator.Report, error) {
-	if c.Stream != "notes" && c.Stream != "events" || c.Stream == "events" && c.Rows+len(c.IDs) > 0 {
+	if c.Stream != "notes" && c.Stream != "parts9" && c.Stream != "events" || c.Stream == "events" && c.Rows+len(c.IDs) > 0 {
 		return nil, errors.New("does not change")
 	}
 	s.mu.Lock()
@@ -313,8 +352,13 @@ func (s *toyService) answer(r *http.Request) (body string, status int) {
 	if r.Header.Get("X-Key") != toyKey {
 		return `{"error":"bad key"}`, http.StatusUnauthorized
 	}
-	if path == "units" {
+	switch path {
+	case "units":
 		return `[1,2]`, http.StatusOK
+	case "kinds":
+		return `["parts9"]`, http.StatusOK
+	case "fields":
+		return `["id:integer","text:string","changed:date-time"]`, http.StatusOK
 	}
 	q := r.URL.Query()
 	name := s.Resource(path)
@@ -335,7 +379,7 @@ func (s *toyService) answer(r *http.Request) (body string, status int) {
 	}
 	switch name {
 	case "tags":
-	case "notes":
+	case "notes", "parts9":
 		for param, ok := range map[string]func(a, b time.Time) bool{
 			"since": func(a, b time.Time) bool { return !a.Before(b) }, "until": func(a, b time.Time) bool { return !a.After(b) },
 		} {
@@ -346,6 +390,14 @@ func (s *toyService) answer(r *http.Request) (body string, status int) {
 				}
 				keep(func(r toyRow) bool { return !r.at.IsZero() && ok(r.at, bound) })
 			}
+		}
+		if name == "parts9" {
+			page, _ := strconv.Atoi(q.Get("page"))
+			size, _ := strconv.Atoi(q.Get("size"))
+			number = int64(max(page, 1))
+			cut(size*(max(page, 1)-1), size)
+			more = fmt.Sprintf(`,"more":%t,"total":%d`, size*max(page, 1) < total, total)
+			break
 		}
 		offset, _ := strconv.Atoi(q.Get("offset"))
 		number = int64(offset/7) + 1

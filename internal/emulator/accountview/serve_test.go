@@ -214,7 +214,9 @@ func TestResource(t *testing.T) {
 		"/api/v3/accountviewdata?BusinessObject=nope":                                  "data",
 		"/api/v3/companies":                                                            "companies",
 		"/api/v3/accountviewsystembusinessobjects":                                     "business_objects",
-		"/api/v3/token": "token", "/ams/authorize.aspx": "authorize", "/x": "unknown",
+		"/api/v3/token":       "token",
+		"/ams/authorize.aspx": "authorize",
+		"/x":                  "unknown",
 	} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+address, http.NoBody)
 		require.NoError(t, err)
