@@ -256,11 +256,9 @@ func unitOf(src *stream.Source, s *stream.Stream) stream.Unit {
 
 // listDeletions reads the list from the lowest mark of all streams that want it.
 func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]deletion, error) {
-	r := l.rd.run
-	s := r.Source.Stream(spec.Stream)
 	sp := span{openFrom: true, openTo: true}
 	first := true
-	for _, rd := range r.readers {
+	for _, rd := range l.rd.run.readers {
 		if d := rd.s.Deletions; d == nil || d.Stream != spec.Stream || d.Partition != spec.Partition || !rd.deletes() {
 			continue
 		}
@@ -281,6 +279,14 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 			break
 		}
 	}
+	return l.readDeletions(ctx, sp, func() bool { return true })
+}
+
+// readDeletions reads the stream's list of deletions over a span; wanted is asked
+// before each page.
+func (l *lane) readDeletions(ctx context.Context, sp span, wanted func() bool) ([]deletion, error) {
+	r, spec := l.rd.run, l.rd.s.Deletions
+	s := r.Source.Stream(spec.Stream)
 	u := unitOf(r.Source, s)
 	reader := &reader{run: r, s: s, unit: u, fields: &fields{names: []string{s.Cursor.Field, spec.Key, spec.At}}}
 	if spec.Where != "" {
@@ -303,6 +309,9 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 	visited, seed := map[uint64]struct{}{}, maphash.MakeSeed()
 	chain := &pageChain{}
 	for n := 1; req != nil; n++ {
+		if !wanted() {
+			return nil, errEnded
+		}
 		req.MaxBody = 0
 		resp, err := r.Fetcher.Fetch(ctx, req)
 		if errors.Is(err, stream.NoRows) {

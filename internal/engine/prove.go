@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 	"math"
 	"net/http"
 	"slices"
@@ -218,53 +217,14 @@ func (l *lane) vanished(ctx context.Context, begun peak) (told bool, err error) 
 
 // deletedSince reads the list of deletions from a moment on.
 func (l *lane) deletedSince(ctx context.Context, from int64) ([]deletion, error) {
-	r, spec := l.rd.run, l.rd.s.Deletions
-	s := r.Source.Stream(spec.Stream)
-	reader := &reader{run: r, s: s, unit: l.rd.unit, fields: &fields{names: []string{s.Cursor.Field, spec.Key, spec.At}}}
-	if spec.Where != "" {
-		reader.fields.names = append(reader.fields.names, spec.Where)
-	}
-	reader.fields.needed = func(string) bool { return true }
-	if err := reader.compileShape(); err != nil {
-		return nil, err
-	}
-	list := &lane{rd: reader, slice: slice{part: l.listPart()}}
-	var rows []deletion
-	read := func(_ int, b []byte, i int) (int, error) {
-		x, end, err := readDeletion(spec, s.Cursor.Field, reader.unit, b, i)
-		if err == nil {
-			rows = append(rows, x)
-		}
-		return end, err
-	}
 	// The list takes its bound as the rows' own does.
-	sp := span{from: l.earlier(from), openTo: !s.Cursor.Bounded(), to: math.MaxInt64}
+	sp := span{from: l.earlier(from), openTo: !l.rd.run.Source.Stream(l.rd.s.Deletions.Stream).Cursor.Bounded(), to: math.MaxInt64}
 	if !sp.openTo {
 		sp.to = l.rd.cap() + int64(24*time.Hour/time.Microsecond)
 	}
-	req := paging.First(s.Page, list.request(sp))
-	visited, seed, chain := map[uint64]struct{}{}, maphash.MakeSeed(), &pageChain{}
-	for n := 1; req != nil; n++ {
-		if !r.ahead.room(l) {
-			return nil, errEnded
-		}
-		resp, err := r.Fetcher.Fetch(ctx, req)
-		if errors.Is(err, stream.NoRows) {
-			break
-		}
-		count := len(rows)
-		var next *stream.Request
-		if err == nil {
-			next, err = list.listed(req, resp, read, func() (int, int) { return len(rows) - count, len(rows) })
-			release(resp)
-		}
-		if err == nil && next != nil {
-			err = chain.progress(visited, requestHash(seed, next), n, len(rows)-count, len(rows) > count)
-		}
-		if err != nil {
-			return nil, l.rd.wrap("deletions, "+spec.Stream, pageFault(n, err))
-		}
-		req = next
+	gone, err := l.readDeletions(ctx, sp, func() bool { return l.rd.run.ahead.room(l) })
+	if err != nil && !errors.Is(err, errEnded) {
+		err = l.rd.wrap("deletions, "+l.rd.s.Deletions.Stream, err)
 	}
-	return rows, nil
+	return gone, err
 }
