@@ -43,6 +43,7 @@ var knownFaults = map[string]faultKind{
 	"discrete": owned, "ceiling": owned, "coql-200": owned, "coql-50-columns": owned, "coql-no-where": owned,
 	"bulk-part": owned, "bulk-fails": owned, "bulk-stuck": owned, "bulk-token-only": owned,
 	"csv-no-token": owned, "csv-lower-id": owned,
+	"bulk-tags-json": owned, "bulk-json-id": owned, "bulk-open-leads": owned, "coql-no-id-order": owned, "no-count": owned,
 	// slascone
 	"page-zero": owned, "page-zero-ok": owned, "page-ignored": owned, "page-cap": owned, "page-refused": owned,
 	"page-size-empty": owned, "order-shifts": owned, "newest-first": owned, "active-only": owned, "detail-bare": owned,
@@ -182,6 +183,11 @@ var counted = []string{
 //	bulk-token-only      bulk jobs go on by page token alone
 //	csv-no-token         bulk jobs go on by page number alone
 //	csv-lower-id         the column that is added to a CSV is id, not Id
+//	bulk-tags-json       a file holds tags as JSON; bulk-json-id: the ids of what
+//	                     has a shape of its own
+//	bulk-open-leads      bulk jobs leave converted leads out
+//	coql-no-id-order     COQL does not order by ids
+//	no-count             rows are not counted
 //
 // What slascone does on top (503-wait, 504-wait and order-shifts also take a
 // count):

@@ -3,7 +3,6 @@ package zohocrm
 import (
 	"archive/zip"
 	"bufio"
-	"bytes"
 	"compress/flate"
 	"encoding/json"
 	"errors"
@@ -39,8 +38,8 @@ type jobs struct {
 	next map[string]data.Query // by page token
 }
 
-// job is one bulk read. Its rows are those of the moment at which they are
-// sent: nothing is kept of them.
+// job is one bulk read. Its rows are those of the moment at which a poll found it
+// done.
 type job struct {
 	id      string
 	asked   json.RawMessage // the query as it came
@@ -50,9 +49,9 @@ type job struct {
 	fails   bool
 	stuck   bool
 
-	mu    sync.Mutex // held while the rows are counted
+	mu    sync.Mutex // held while the file is made
 	polls int
-	done  bool
+	file  *data.File // nil until it is done
 	count int
 	more  bool
 	token string
@@ -235,25 +234,24 @@ func noJob() emulator.Answer {
 	return refusal(http.StatusNotFound, "RESOURCE_NOT_FOUND", "the requested resource is not found", nil)
 }
 
-// finish counts the rows of a job, once, by their ids alone.
+// finish makes the file of a job, once.
 func (s *Service) finish(b *job) error {
-	if b.done {
+	if b.file != nil {
 		return nil
 	}
-	if !s.empty(b.stream) {
-		ids := b.query
-		ids.Fields = []string{"id"}
-		var err error
-		if b.count, b.more, b.token, err = s.org.CSV(io.Discard, ids); err != nil {
-			return err
-		}
-		if b.token != "" {
-			next := b.query
-			next.Page++
-			s.jobs.goesOn(b.token, next)
-		}
+	file, err := s.org.File(b.query)
+	if err != nil {
+		return err
 	}
-	b.done = true
+	if b.file = file; s.empty(b.stream) {
+		return nil
+	}
+	b.count, b.more, b.token = file.Len(), file.More, file.Token
+	if b.token != "" {
+		next := b.query
+		next.Page++
+		s.jobs.goesOn(b.token, next)
+	}
 	return nil
 }
 
@@ -292,7 +290,11 @@ func (s *Service) describe(b *job, stage int) object {
 // while it is sent. GUESS: what is not done is not found.
 func (s *Service) download(w http.ResponseWriter, c *call, leave func()) {
 	b := s.jobs.find(c.job)
-	if b == nil || !b.ready() {
+	var made *data.File
+	if b != nil {
+		made = b.made()
+	}
+	if made == nil {
 		leave()
 		noJob().Send(w)
 		return
@@ -307,13 +309,8 @@ func (s *Service) download(w http.ResponseWriter, c *call, leave func()) {
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
-	n, more := 0, false
-	if s.empty(b.stream) {
-		_, _, _, err = s.org.CSV(&firstLine{out: file}, b.query)
-	} else {
-		n, more, _, err = s.org.CSV(file, b.query)
-	}
-	if err != nil {
+	n, more := b.count, b.more
+	if made.CSV(file, !s.empty(b.stream)) != nil {
 		panic(http.ErrAbortHandler) // the client is gone, or the answer cannot be had whole
 	}
 	if hook := s.env.PageHook(); hook != nil {
@@ -329,29 +326,9 @@ func (s *Service) download(w http.ResponseWriter, c *call, leave func()) {
 	}
 }
 
-// ready tells whether a poll has found the job done.
-func (b *job) ready() bool {
+// made is the file once a poll has found the job done, nil before.
+func (b *job) made() *data.File {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.done
-}
-
-// firstLine lets the header of a CSV pass and no rows.
-type firstLine struct {
-	out  io.Writer
-	done bool
-}
-
-func (f *firstLine) Write(p []byte) (int, error) {
-	if f.done {
-		return len(p), nil
-	}
-	k := bytes.IndexByte(p, '\n')
-	if f.done = k >= 0; !f.done {
-		k = len(p) - 1
-	}
-	if _, err := f.out.Write(p[:k+1]); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	return b.file
 }

@@ -23,6 +23,7 @@ const (
 	toRecord
 	toDeleted
 	toRelated
+	toCount
 	toCOQL
 	toBulk
 	toJob
@@ -174,6 +175,8 @@ func (s *Service) records(to *route, parts []string) {
 	case len(parts) == 2 && parts[1] == "deleted":
 		to.kind, to.resource = toDeleted, "deleted_records"
 		to.target = to.resource + "/" + parts[0]
+	case len(parts) == 3 && parts[1] == "actions" && parts[2] == "count":
+		to.kind, to.resource, to.target = toCount, "count", stream+"/count"
 	case len(parts) == 2 && isID(parts[1]):
 		to.kind, to.resource, to.id = toRecord, stream+"/record", parts[1]
 	case len(parts) == 3 && isID(parts[1]) && parts[2] != "":

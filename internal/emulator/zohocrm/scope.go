@@ -9,7 +9,10 @@ import (
 
 // granted is what the refresh token of the config may do: the wide form (DOC),
 // in which users, org, bulk and COQL are scopes of their own.
-const granted = "ZohoCRM.modules.ALL ZohoCRM.settings.ALL ZohoCRM.users.ALL ZohoCRM.org.ALL ZohoCRM.bulk.ALL ZohoCRM.coql.READ"
+const granted = "ZohoCRM.modules.ALL ZohoCRM.settings.ALL ZohoCRM.users.ALL ZohoCRM.org.ALL ZohoCRM.bulk.ALL ZohoCRM.coql.READ " + searchScope
+
+// searchScope is what a count wants next to the module's. DOC (record count).
+const searchScope = "ZohoSearch.securesearch.READ"
 
 // need is one scope that a call wants: the whole area or a part of it.
 type need struct {
@@ -25,6 +28,8 @@ func needs(to route) []need {
 		return []need{settingsNeed(to.path)}
 	case toList, toRecord, toDeleted, toRelated:
 		return []need{{area: "modules", part: strings.ToLower(to.module)}}
+	case toCount:
+		return []need{{area: "modules", part: strings.ToLower(to.module)}, {area: "search", or: searchScope}}
 	case toCOQL:
 		return []need{{area: "coql", or: "ZohoCRM.modules.ALL"}}
 	case toBulk, toJob, toDownload:

@@ -46,7 +46,7 @@ func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case nowhere:
 		noSuchPath().Send(w)
 		return
-	case toSettings, toList, toRecord, toDeleted, toRelated, toCOQL, toBulk, toJob, toDownload:
+	case toSettings, toList, toRecord, toDeleted, toRelated, toCount, toCOQL, toBulk, toJob, toDownload:
 	}
 	c := &call{route: to, r: r, h: w.Header(), query: r.URL.Query()}
 	c.aim(c.query.Get("module"))
@@ -146,7 +146,7 @@ func (s *Service) answer(c *call) (emulator.Answer, int) {
 		return s.createJob(c), 0
 	case toJob:
 		return s.pollJob(c), 0
-	case toSettings, toList, toRecord, toDeleted, toRelated, toCOQL, toDownload, nowhere, toToken, toRevoke, toAuthorize:
+	case toSettings, toList, toRecord, toDeleted, toRelated, toCount, toCOQL, toDownload, nowhere, toToken, toRevoke, toAuthorize:
 	}
 	since, err := sinceOf(c.r.Header)
 	if err != nil {
@@ -160,7 +160,7 @@ func (s *Service) answer(c *call) (emulator.Answer, int) {
 		}
 		return refusal(http.StatusInternalServerError, "INTERNAL_ERROR", err.Error(), nil), 0
 	}
-	if body.Empty || s.empty(c.target) {
+	if body.Empty || c.kind != toCount && s.empty(c.target) {
 		return s.nothing(c, since), 0
 	}
 	s.disturb(c, number, body)
@@ -178,6 +178,11 @@ func (s *Service) ask(c *call, since time.Time) (*data.Body, error) {
 		return s.org.Related(c.module, c.id, c.list, c.query, since)
 	case toRecord:
 		return s.org.Record(c.module, c.id)
+	case toCount:
+		if s.empty(c.target) {
+			return &data.Body{JSON: []byte(`{"count":0}`)}, nil
+		}
+		return s.org.RecordCount(c.module, c.query)
 	case toCOQL:
 		return s.coql(c)
 	case toSettings, toBulk, toJob, toDownload, nowhere, toToken, toRevoke, toAuthorize:

@@ -271,7 +271,7 @@ func (t *tokens) authorize(r *http.Request, accounts string) emulator.Answer {
 		return page(http.StatusBadRequest, "Invalid Redirect Uri", "Redirect URI passed does not match with the one configured")
 	case q.Get("response_type") != "code":
 		return page(http.StatusBadRequest, "Invalid Response Type", "The response type is not valid")
-	case len(scopes) == 0 || slices.ContainsFunc(scopes, func(s string) bool { return !strings.HasPrefix(s, "ZohoCRM.") }):
+	case len(scopes) == 0 || slices.ContainsFunc(scopes, unknownScope):
 		return page(http.StatusBadRequest, "Invalid OAuth Scope", "Scope does not exist")
 	}
 	t.mu.Lock()
@@ -292,6 +292,12 @@ func (t *tokens) authorize(r *http.Request, accounts string) emulator.Answer {
 	a := page(http.StatusFound, "Signed in", "")
 	a.Header.Set("Location", redirect.String())
 	return a
+}
+
+// unknownScope tells scopes that no client of this service asks for: besides its
+// own there is that of the search, which belongs to all services (CLIENT).
+func unknownScope(scope string) bool {
+	return !strings.HasPrefix(scope, "ZohoCRM.") && scope != searchScope
 }
 
 // page is a short HTML page of the accounts server.

@@ -107,6 +107,9 @@ func (s *Service) Config(base string) map[string]any {
 	}
 }
 
+// Switch turns one of the guesses of the data round, as a fault of its name does.
+func (s *Service) Switch(name string, on bool) error { return s.org.Switch(name, on) }
+
 // Rows counts all streams.
 func (s *Service) Rows() int64 { return s.org.Count() }
 

@@ -40,6 +40,9 @@ func (o *Org) COQL(query string) (*Body, int, error) {
 		s.limit = min(s.limit, maxPerPage)
 	}
 	v := o.filtered(m, where)
+	if o.on(NoIDOrder) && len(order) > 0 {
+		order = order[:1]
+	}
 	found, more := o.ordered(m, v, order, s.offset, s.limit)
 	if len(found) == 0 {
 		return &Body{Empty: true}, credits, nil
@@ -175,6 +178,9 @@ func (o *Org) ordered(m *module, v *view, by []order, offset, limit int) (found 
 		default:
 		}
 	}
+	if o.on(NoIDOrder) && clock != rows.ByID {
+		simple = false
+	}
 	if len(v.query.Windows) > 0 && clock != rows.ByID && v.query.Windows[0].Clock != clock {
 		simple = false
 	}
@@ -207,6 +213,9 @@ func (o *Org) ordered(m *module, v *view, by []order, offset, limit int) (found 
 			if c != 0 {
 				return c
 			}
+		}
+		if o.on(NoIDOrder) { // as good as any
+			return cmp.Compare(rows.Mix(7, uint64(a.r.ID)), rows.Mix(7, uint64(b.r.ID)))
 		}
 		return cmp.Compare(a.r.ID, b.r.ID)
 	})

@@ -84,7 +84,12 @@ func (o *Org) job(q Query) (*job, *Error) {
 	if err != nil {
 		return nil, err
 	}
-	return &job{m, cols, o.filtered(m, filter), q}, nil
+	j := &job{m, cols, o.filtered(m, filter), q}
+	if o.on(OpenLeads) && m.byName["Converted__s"] != nil {
+		rest := j.view.keep
+		j.view.keep = func(r rows.Row) bool { return !m.converted(r.ID) && (rest == nil || rest(r)) }
+	}
+	return j, nil
 }
 
 func (o *Org) bulkColumns(m *module, names []string) ([]column, *Error) {
@@ -112,42 +117,76 @@ func (o *Org) bulkColumns(m *module, names []string) ([]column, *Error) {
 	return cols, nil
 }
 
-// CSV writes the rows of a bulk read job: a header of api names, the column Id
-// added first, in order of the ids. It tells how many rows there are in this
-// page, whether there are more, and the token of the next page.
-func (o *Org) CSV(w io.Writer, q Query) (count int, more bool, token string, err error) {
+// File is what a bulk read job made: the rows of that moment, whatever becomes of
+// them before the file is fetched.
+type File struct {
+	org  *Org
+	job  *job
+	rows []rows.Row
+	// More tells whether there are more rows, Token how to go on.
+	More  bool
+	Token string
+}
+
+// Len is the number of rows.
+func (f *File) Len() int { return len(f.rows) }
+
+// File runs a bulk read job.
+func (o *Org) File(q Query) (*File, error) {
 	j, bad := o.job(q)
 	if bad != nil {
-		return 0, false, "", bad
+		return nil, bad
 	}
+	f := &File{org: o, job: j}
+	skip := (j.query.Page - 1) * j.query.PerPage
+	var err error
+	f.More, err = j.view.each(int64(skip), j.query.PerPage, func(r rows.Row) error {
+		f.rows = append(f.rows, r)
+		return nil
+	})
+	if f.More && !o.on(NoBulkToken) {
+		t := bulkToken{j.query.Module, j.query.Fields, j.query.Criteria, j.query.Page + 1, o.opts.Now().Add(tokenLife).Unix()}
+		f.Token = t.String()
+	}
+	return f, err
+}
+
+// CSV writes a file: a header of api names, the column Id added first, and the
+// rows in order of the ids; without rows the header alone.
+func (f *File) CSV(w io.Writer, rows bool) error {
 	buf := make([]byte, 0, 96<<10)
-	for k, c := range j.cols {
+	for k, c := range f.job.cols {
 		if k > 0 {
 			buf = append(buf, ',')
 		}
 		buf = append(buf, c.name...)
 	}
 	buf = append(buf, '\n')
-	plan := o.planOf(j.m, j.cols, csvForm)
-	skip := (j.query.Page - 1) * j.query.PerPage
-	more, err = j.view.each(int64(skip), j.query.PerPage, func(r rows.Row) error {
-		buf = plan.row(buf, r)
-		count++
-		if len(buf) < 64<<10 {
-			return nil
+	plan := f.org.planOf(f.job.m, f.job.cols, csvForm)
+	for k := range f.rows {
+		if !rows {
+			break
 		}
-		_, err := w.Write(buf)
+		if buf = plan.row(buf, f.rows[k]); len(buf) < 64<<10 {
+			continue
+		}
+		if _, err := w.Write(buf); err != nil {
+			return err
+		}
 		buf = buf[:0]
-		return err
-	})
-	if err == nil {
-		_, err = w.Write(buf)
 	}
-	if more && !o.on(NoBulkToken) {
-		t := bulkToken{j.query.Module, j.query.Fields, j.query.Criteria, j.query.Page + 1, o.opts.Now().Add(tokenLife).Unix()}
-		token = t.String()
+	_, err := w.Write(buf)
+	return err
+}
+
+// CSV runs a bulk read job and writes its file. It tells how many rows are in it,
+// whether there are more, and the token of the next page.
+func (o *Org) CSV(w io.Writer, q Query) (count int, more bool, token string, err error) {
+	f, err := o.File(q)
+	if err != nil {
+		return 0, false, "", err
 	}
-	return count, more, token, err
+	return f.Len(), f.More, f.Token, f.CSV(w, true)
 }
 
 // each hands rows of a view on, by the thousand.

@@ -222,3 +222,23 @@ func TestCSVWriterFails(t *testing.T) {
 	_, _, _, err := o.CSV(broken{}, Query{Module: "Contacts"})
 	require.EqualError(t, err, "gone")
 }
+
+// TestFileStays: a file is of the moment at which it was made.
+func TestFileStays(t *testing.T) {
+	o, c := testOrg(50)
+	f, err := o.File(Query{Module: "Deals"})
+	require.NoError(t, err)
+	var before, after, none bytes.Buffer
+	require.NoError(t, f.CSV(&before, true))
+	_, err = o.Touch("Deals", c.now, 5)
+	require.NoError(t, err)
+	_, err = o.Touch("Deals", c.now.Add(time.Second), 50)
+	require.NoError(t, err)
+	_, err = o.Delete("Deals", c.now, 5)
+	require.NoError(t, err)
+	require.NoError(t, f.CSV(&after, true))
+	require.Equal(t, before.String(), after.String())
+	require.NoError(t, f.CSV(&none, false))
+	require.Equal(t, 1, bytes.Count(none.Bytes(), []byte("\n")))
+	require.Equal(t, 50, f.Len())
+}

@@ -83,7 +83,7 @@ func (f *field) bind(m *module) {
 			f.byType()
 		}
 	case "Tag":
-		f.kind, f.raw = kindRaw, makeTags
+		f.kind = kindRaw
 	case "$se_module":
 		parent := "null"
 		if p := m.byField("Parent_Id"); p != nil {

@@ -169,8 +169,9 @@ func pickList(words []*word, short bool) string {
 		if k > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(&b, `{"display_value":%q,"sequence_number":%d,"reference_value":%q,"colour_code":null,"actual_value":%q,"id":"%d","type":"used"}`,
-			w.json, k+1, w.json, w.json, idBase+70_000+k)
+		text := quote(w.plain)
+		fmt.Fprintf(&b, `{"display_value":%s,"sequence_number":%d,"reference_value":%s,"colour_code":null,"actual_value":%s,"id":"%d","type":"used"}`,
+			text, k+1, text, text, idBase+70_000+k)
 	}
 	return b.String() + "]"
 }

@@ -154,6 +154,12 @@ func (o *Org) finish(m *module) {
 	for _, f := range m.fields {
 		f.seed = rows.MixText(m.seed, f.api)
 		f.bind(m)
+		switch {
+		case f.api == "Tag":
+			f.raw = func(h uint64) string { return o.makeTags(m, h) }
+		case f.dataType == "layout":
+			f.raw = func(uint64) string { return o.makeLayout(m) }
+		}
 		if _, dup := m.byName[f.api]; !dup {
 			m.byName[f.api] = f
 		}

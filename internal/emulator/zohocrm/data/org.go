@@ -54,11 +54,17 @@ const (
 	LowerID        = "csv-lower-id"     // the added column of a bulk read is id, not Id
 	AllDeleted     = "allusers-deleted" // AllUsers holds the deleted users, too
 	NoBulkToken    = "csv-no-token"     // bulk reads go on by page number alone
+	TagObjects     = "bulk-tags-json"   // bulk reads give tags as in lists, not joined by semicolons
+	BareObjects    = "bulk-json-id"     // bulk reads give the id of an object, not the object
+	OpenLeads      = "bulk-open-leads"  // bulk reads leave out the converted leads
+	NoIDOrder      = "coql-no-id-order" // COQL orders by the first column alone
+	NoCount        = "no-count"         // modules are not counted
 )
 
-// Switches are the names that [Org.Switch] knows.
+// Switches are the names that [Org.Switch] knows and a list of faults can hold.
 func Switches() []string {
-	return []string{UnboundSince, ExclusiveSince, OffsetToken, StrictFields, EmptyList, CappedCOQL, NarrowCOQL, FreeCOQL, FlatDeleted, LowerID, AllDeleted, NoBulkToken}
+	return []string{UnboundSince, ExclusiveSince, OffsetToken, StrictFields, EmptyList, CappedCOQL, NarrowCOQL, FreeCOQL, FlatDeleted, LowerID, AllDeleted, NoBulkToken,
+		TagObjects, BareObjects, OpenLeads, NoIDOrder, NoCount}
 }
 
 // Open makes an org. No rows are made yet.
@@ -92,6 +98,7 @@ func (o *Org) Switch(name string, on bool) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.switches[name] = on
+	clear(o.plans) // rendered before
 	return nil
 }
 

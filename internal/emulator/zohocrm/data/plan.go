@@ -64,6 +64,9 @@ func (o *Org) columnValue(col column, c *cell) (*field, value) {
 		}
 		return col.f, out
 	}
+	if col.sub == v.m.display { // as lists show it, whatever became of the row
+		return col.sub, o.displayName(v.m, v.n)
+	}
 	r, ok := o.open(v.m).Get(v.m.rowID(v.n))
 	if !ok {
 		return col.sub, value{kind: col.sub.kind, null: true}
@@ -164,6 +167,17 @@ func (p *plan) row(dst []byte, r rows.Row) []byte {
 		return append(dst, '\n')
 	}
 	return append(dst, '}')
+}
+
+// idOf is the id of an object, "" for what has none.
+func idOf(raw string) string {
+	var object struct {
+		ID string `json:"id"`
+	}
+	if json.Unmarshal([]byte(raw), &object) != nil {
+		return ""
+	}
+	return object.ID
 }
 
 func tagNames(raw string) string {

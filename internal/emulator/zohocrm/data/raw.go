@@ -15,15 +15,33 @@ func rawID(h uint64, k uint64) string {
 	return `"` + strconv.FormatUint(idBase+460_000+rows.Mix(h, k)%900, 10) + `"`
 }
 
-func makeTags(h uint64) string {
+// tagList are the tags of every module that has some, as its records and its
+// settings show them; one holds what stands between tags in files.
+var tagList = []struct{ name, color string }{
+	{"fair24", "null"},
+	{`VIP; "gold"`, `"#57B1FD"`},
+	{"Übersee", "null"},
+}
+
+func (o *Org) makeTags(m *module, h uint64) string {
+	tag := func(k int) string {
+		return fmt.Sprintf(`{"name":%s,"id":%q,"color_code":%s}`, quote(tagList[k].name), o.entryID(o.setNamed("tags"), m, k), tagList[k].color)
+	}
 	switch h % 4 {
 	case 0:
 		return "[]"
 	case 1:
-		return `[{"name":"fair24","id":` + rawID(h, 1) + `,"color_code":null}]`
+		return "[" + tag(0) + "]"
 	}
-	return `[{"name":"VIP; \"gold\"","id":` + rawID(h, 1) + `,"color_code":"#57B1FD"},{"name":"Übersee","id":` + rawID(h, 2) + `,"color_code":null}]`
+	return "[" + tag(1) + "," + tag(2) + "]"
 }
+
+// makeLayout is the layout of a module's records: the first one.
+func (o *Org) makeLayout(m *module) string {
+	return fmt.Sprintf(`{"name":%s,"id":%q}`, quote(layoutNames[0]), o.entryID(o.setNamed("layouts"), m, 0))
+}
+
+var layoutNames = []string{"Standard", "Second"}
 
 func instantText(h uint64) string {
 	return fmt.Sprintf(`"202%d-0%d-1%dT0%d:30:00+0%d:00"`, 2+h%4, 4+h%5, h%9, h%9, 2)
@@ -98,7 +116,7 @@ var rawByType = map[string]func(h uint64) string{
 		}
 		return `{"ALARM":"FREQ=NONE;ACTION=EMAIL;TRIGGER=DATE-TIME:2026-05-04T09:00:00+02:00"}`
 	},
-	"layout": func(uint64) string { return `{"name":"Standard","id":"7300000000000171"}` },
+	"layout": func(uint64) string { return "null" }, // see makeLayout
 	"consent_lookup": func(h uint64) string {
 		if h%3 != 0 {
 			return "null"

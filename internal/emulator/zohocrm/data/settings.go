@@ -72,7 +72,7 @@ func (o *Org) settingsByID(path string, q url.Values) (*Body, *Error) {
 		if m == nil {
 			return nil, errModule()
 		}
-		return &Body{JSON: fmt.Appendf(nil, `{"modules":[%s]}`, o.moduleJSON(m)), Rows: 1, IDs: []string{strconv.FormatInt(m.id, 10)}}, nil
+		return &Body{JSON: fmt.Appendf(nil, `{"modules":[%s%s}]}`, strings.TrimSuffix(o.moduleJSON(m), "}"), displayed(m)), Rows: 1, IDs: []string{strconv.FormatInt(m.id, 10)}}, nil
 	}
 	cut := strings.LastIndexByte(path, '/')
 	if cut < 0 {
@@ -89,6 +89,15 @@ func (o *Org) settingsByID(path string, q url.Values) (*Body, *Error) {
 		}
 	}
 	return nil, errID()
+}
+
+// displayed is what only the answer for one module tells: the field that lookups
+// to it show (DOC). The list of modules lacks it.
+func displayed(m *module) string {
+	if m.display == nil || m.display.api == "" {
+		return `,"display_field":null`
+	}
+	return `,"display_field":` + quote(m.display.api)
 }
 
 func (o *Org) hasEntry(name, id string) bool {
@@ -131,7 +140,7 @@ func (o *Org) members(s *set, m *module, parent string, q url.Values) ([]int, *E
 	case "custom_views":
 		n = 3
 	case "tags":
-		n = 2 * int(b2i(m.byName["Tag"] != nil))
+		n = len(tagList) * int(b2i(m.byName["Tag"] != nil))
 	case "territory_users":
 		n = min(3, o.setNamed("users").rows)
 	case "user_territories":

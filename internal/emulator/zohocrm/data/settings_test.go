@@ -212,6 +212,9 @@ func TestModules(t *testing.T) {
 		require.True(t, b.Empty)
 	}
 	one, _ := settings(t, o, "settings/modules/Leads", "", "modules")
+	require.NotContains(t, byName["Leads"], "display_field")
+	require.Equal(t, "Full_Name", one[0]["display_field"])
+	delete(one[0], "display_field")
 	require.Equal(t, byName["Leads"], one[0])
 }
 

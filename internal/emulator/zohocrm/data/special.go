@@ -85,15 +85,18 @@ func (o *Org) special(e *entry, member string) (string, bool) {
 	case "layouts":
 		switch member {
 		case "name", "api_name", "display_label":
-			return quote([]string{"Standard", "Second"}[e.row]), true
+			return quote(layoutNames[e.row]), true
 		case "status":
 			return quote("active"), true
 		}
 	case "related_lists":
 		return o.specialRelated(e, member)
 	case "tags":
-		if member == "name" {
-			return quote([]string{"fair24", "VIP"}[e.row]), true
+		switch member {
+		case "name":
+			return quote(tagList[e.row].name), true
+		case "color_code":
+			return tagList[e.row].color, true
 		}
 	case "pipelines":
 		if member == "maps" {

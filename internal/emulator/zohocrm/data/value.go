@@ -291,8 +291,9 @@ func (o *Org) appendLookup(dst []byte, f *field, v value, as form) []byte {
 	}
 	switch f.api {
 	case "Product_Name":
-		dst = strconv.AppendInt(append(dst, `{"Product_Code":"P-`...), v.n, 10)
-		dst = append(dst, `","name":`...)
+		dst = append(dst, `{"Product_Code":`...)
+		code, is := o.columnOf(v, "Product_Code")
+		dst = append(o.append(dst, code, is, fullForm), `,"name":`...)
 	case "Parent_Id", "What_Id":
 		dst = append(append(dst, `{"module":{"api_name":"`...), v.m.api...)
 		dst = append(strconv.AppendInt(append(dst, `","id":"`...), v.m.id, 10), `"},"name":`...)
@@ -305,6 +306,17 @@ func (o *Org) appendLookup(dst []byte, f *field, v value, as form) []byte {
 		dst = o.append(dst, v.m.display, o.displayName(v.m, v.n), fullForm)
 	}
 	return append(strconv.AppendInt(append(dst, `,"id":"`...), id, 10), `"}`...)
+}
+
+// columnOf is a field of the row that a lookup refers to, null if there is none.
+func (o *Org) columnOf(v value, name string) (*field, value) {
+	f := v.m.byName[name]
+	r, ok := o.open(v.m).Get(v.m.rowID(v.n))
+	if f == nil || !ok {
+		return f, value{null: true}
+	}
+	x := v.m.cell(r)
+	return f, o.value(f, &x)
 }
 
 // appendCSV writes a cell of a bulk read: null is empty, a lookup its bare id,
@@ -347,8 +359,11 @@ func (o *Org) appendCSV(dst []byte, f *field, v value) []byte {
 		}
 		return appendCSVText(dst, text)
 	case kindRaw:
-		if f.api == "Tag" {
+		if f.api == "Tag" && !o.on(TagObjects) {
 			return appendCSVText(dst, tagNames(v.w.plain))
+		}
+		if id := idOf(v.w.plain); id != "" && o.on(BareObjects) {
+			return append(dst, id...)
 		}
 		if text, err := strconv.Unquote(v.w.plain); err == nil {
 			return appendCSVText(dst, text)
