@@ -87,7 +87,7 @@ func (a *app) signIn(cmd *cobra.Command, args []string) error {
 	// Not through the masks: this address is to be opened as it is. It holds no
 	// secret: client_id is what the vendor calls the app.
 	fmt.Fprintf(a.err.w, "Open this address in a browser and sign in:\n\n%s\n\n", tokens.AuthorizeURL(redirect, state))
-	code, answer, err := a.awaitCode(ctx, src.Name, state, redirect, back)
+	code, answer, err := a.awaitCode(ctx, src, state, redirect, back)
 	if err != nil {
 		return err
 	}
@@ -190,11 +190,12 @@ func returns(ctx context.Context, path string, back chan<- visit) http.Handler {
 
 // awaitCode waits for the browser, or for a line with the address at which it
 // ended. answer tells the browser what came of it.
-func (a *app) awaitCode(ctx context.Context, source, state, redirect string, back chan visit) (code string, answer func(error), err error) {
+func (a *app) awaitCode(ctx context.Context, src *stream.Source, state, redirect string, back chan visit) (code string, answer func(error), err error) {
+	source := src.Name
 	pasted := make(chan string)
 	ended := make(chan struct{})
 	if back == nil {
-		fmt.Fprintf(a.err, "It ends at %s: paste the whole address of that page here, then press Enter:\n", redirect)
+		fmt.Fprintf(a.err, "It ends at %s: paste the whole address of that page here%s, then press Enter:\n", redirect, within(src))
 	} else {
 		fmt.Fprint(a.err, "Waiting for the browser; the address at which it ends can be pasted here too.\n")
 	}
@@ -242,6 +243,15 @@ func (a *app) awaitCode(ctx context.Context, source, state, redirect string, bac
 			return "", nil, context.Cause(ctx)
 		}
 	}
+}
+
+// within tells how soon the code has to be used, where the vendor tells it.
+func within(src *stream.Source) string {
+	rules, ok := src.Auth.(stream.OAuth)
+	if !ok || rules.CodeLife <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" within %s (the code in it is good for no longer)", plural(int64(rules.CodeLife.Minutes()), "minute"))
 }
 
 // errOtherSignIn is an address that was not made for this one.

@@ -92,10 +92,10 @@ func (a *app) checkFullRefresh(streams []stream.Stream, tasks []engine.Task) err
 }
 
 // givenCatalog reads the catalog that the user hands in to be read by; nil for
-// none. Discovery has no use for one.
+// none.
 func (a *app) givenCatalog() (*singer.Catalog, error) {
 	path := a.flags.catalogPath()
-	if path == "" || a.flags.discover {
+	if path == "" {
 		return nil, nil //nolint:nilnil // no catalog is fine
 	}
 	data, err := readFile(fault.Config, "catalog", path)

@@ -195,7 +195,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	src, err = found(cmd.Context(), src, client, loaded.Stream, nil)
+	src, err = a.found(cmd.Context(), src, client, loaded.Stream, nil)
 	if err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ func TestMain(m *testing.M) {
 		"tap-backoffice": tap,
 		"tap-saasoptics": tap, // for links with that name
 		"tap_saasoptics": tap,
+		"tap-zoho-crm":   tap,
 		"tap-broken":     func() { os.Exit(cli.Main(os.Args, broken())) },
 	})
 }

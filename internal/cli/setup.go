@@ -142,7 +142,7 @@ func (a *app) client(src *stream.Source, c *config.Loaded, metrics func(httpx.Me
 	}
 	return httpx.Options{
 		Source: src, Config: c.Stream, APIURL: c.APIURL,
-		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond}),
+		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond, Config: c.Stream}),
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
 		Log: a.log, Secrets: c.Secrets(), Metrics: metrics,
 	}
@@ -172,12 +172,15 @@ func (a *app) credentials(src *stream.Source, c *config.Loaded) (auth.OAuthOptio
 }
 
 // found returns the source with the streams that it finds at run time beside its
-// static ones.
-func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config, known stream.Known) (*stream.Source, error) {
+// static ones. What ended ctx is the reason of whatever it broke.
+func (a *app) found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config, known stream.Known) (*stream.Source, error) {
 	if src.Discover == nil {
 		return src, nil
 	}
-	more, err := src.Discover(ctx, f, c, known)
+	more, err := src.Discover(ctx, bounded{f, make(chan struct{}, a.flags.concurrency)}, c, known)
+	if err != nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -191,6 +194,24 @@ func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.C
 		}
 	}
 	return &whole, nil
+}
+
+// bounded lets as many requests be in flight as its slots hold, however many are
+// wanted at once.
+type bounded struct {
+	stream.Fetcher
+	slots chan struct{}
+}
+
+// Fetch asks when there is room.
+func (b bounded) Fetch(ctx context.Context, r *stream.Request) (*stream.Response, error) {
+	select {
+	case b.slots <- struct{}{}:
+		defer func() { <-b.slots }()
+		return b.Fetcher.Fetch(ctx, r)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // maxInput bounds a catalog or a state: far beyond any, and short of memory.

@@ -12,8 +12,9 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
-// loadState reads the state of an earlier run; none is a first run.
-func (a *app) loadState(src *stream.Source) (*singer.State, error) {
+// readState reads the state of an earlier run; none is a first run. The static
+// streams' part of it is in our form then.
+func (a *app) readState(src *stream.Source) (*singer.State, error) {
 	if a.flags.state == "" {
 		return singer.NewState(), nil
 	}
@@ -34,11 +35,16 @@ func (a *app) loadState(src *stream.Source) (*singer.State, error) {
 		a.log.Info("the state is empty: this is a first run", "state", a.flags.state)
 		return st, nil
 	}
+	return st, normalize(src, st)
+}
+
+// matchState checks a state against the streams that there are.
+func (a *app) matchState(src *stream.Source, st *singer.State) error {
 	known := streamNames(src.Streams)
 	unknown := st.Unknown(func(name string) bool { return slices.Contains(known, name) })
 	switch {
 	case len(unknown) > 0 && len(unknown) == len(st.Streams()):
-		return nil, &fault.Error{
+		return &fault.Error{
 			Kind: fault.State, Source: src.Name, Op: "state",
 			Err:  fmt.Errorf("it is of another source, none of its streams is known here: %s", list(unknown)),
 			Hint: "check --state; for a first run leave it out",
@@ -46,14 +52,19 @@ func (a *app) loadState(src *stream.Source) (*singer.State, error) {
 	case len(unknown) > 0:
 		a.log.Warn("state: " + src.Name + " has no such streams, their bookmarks are kept as they are: " + list(unknown))
 	}
+	return normalize(src, st)
+}
+
+// normalize brings the bookmarks of a source's streams into our form.
+func normalize(src *stream.Source, st *singer.State) error {
 	for i := range src.Streams {
 		if s := &src.Streams[i]; s.Cursor != nil {
 			if err := st.Normalize(s.Name, s.Cursor.Field); err != nil {
-				return nil, err
+				return err
 			}
 		}
 	}
-	return st, nil
+	return nil
 }
 
 // list names a few of many.

@@ -93,24 +93,31 @@ func (a *app) sync(ctx context.Context, src *stream.Source, loaded *config.Loade
 	if err != nil {
 		return err
 	}
+	if a.flags.discover {
+		if src, err = a.found(ctx, src, client, loaded.Stream, nil); err != nil {
+			return err
+		}
+		return a.discover(src)
+	}
+	// Before the vendor is asked anything: a file that cannot be used costs no
+	// request.
 	given, err := a.givenCatalog()
 	if err != nil {
 		return err
 	}
-	src, err = found(ctx, src, client, loaded.Stream, known(given))
+	state, err := a.readState(src)
 	if err != nil {
 		return err
 	}
-	if a.flags.discover {
-		return a.discover(src)
+	if src, err = a.found(ctx, src, client, loaded.Stream, known(given)); err != nil {
+		return a.notBegun(state, err)
 	}
 	tasks, err := a.tasks(src, given, !loaded.SelectFieldsByDefault)
 	if err != nil {
 		return err
 	}
 	watch.alone = len(tasks) == 1
-	state, err := a.loadState(src)
-	if err != nil {
+	if err := a.matchState(src, state); err != nil {
 		return err
 	}
 	end := loaded.End
@@ -146,6 +153,15 @@ func (a *app) sync(ctx context.Context, src *stream.Source, loaded *config.Loade
 		rep.Err = context.Cause(ctx) // that is why
 	}
 	return a.report(src, watch, rep, loaded.ExitZeroOnPartial || a.flags.zeroPartial)
+}
+
+// notBegun ends a sync whose streams could not be found. Nothing was read, so
+// what was given still holds, and is told as every run tells it at its end.
+func (a *app) notBegun(state *singer.State, err error) error {
+	if werr := singer.NewWriter(a.out).Final(state); werr != nil {
+		return werr
+	}
+	return err
 }
 
 // report tells how a run ended and sets the exit code.
