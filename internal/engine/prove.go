@@ -113,7 +113,7 @@ func (l *lane) prove(ctx context.Context, c *pageChain, sp span, ended bool) err
 
 // tellsDeleted tells whether the vendor lists what was deleted, by time.
 func (l *lane) tellsDeleted() bool {
-	return l.rd.s.Deletions != nil && l.rd.deletionUnit() == l.rd.unit
+	return l.rd.s.Deletions != nil && !l.rd.s.Cursor.Drift.Silent && l.rd.deletionUnit() == l.rd.unit
 }
 
 // changes asks which rows changed while the pages were read; told is false where

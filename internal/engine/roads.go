@@ -229,8 +229,13 @@ func (l *lane) costOfPages(rows int64) float64 {
 // what has not been read should it fail.
 func (l *lane) by(ctx context.Context, way *stream.Road, sp span, rows int64, told bool) (left span, err error) {
 	if told && rows == 0 {
-		l.push(l.complete(sp))
-		return span{}, nil
+		// A count may lag behind the rows. The pages know.
+		if none, err := l.holdsNothing(ctx, sp); err != nil {
+			return sp, err
+		} else if none {
+			l.push(l.complete(sp))
+			return span{}, nil
+		}
 	}
 	a, b, ok := l.cut(sp)
 	if !told || way.MaxRows <= 0 || rows <= way.MaxRows || !ok {
@@ -251,6 +256,50 @@ func (l *lane) by(ctx context.Context, way *stream.Road, sp span, rows int64, to
 		}
 	}
 	return span{}, nil
+}
+
+// holdsNothing asks for the first page from a span's beginning on: where rows come
+// sorted, the first of them tells.
+func (l *lane) holdsNothing(ctx context.Context, sp span) (bool, error) {
+	cur := l.rd.s.Cursor
+	if cur == nil || !cur.Sorted {
+		return false, nil
+	}
+	if !l.rd.run.ahead.room(l) {
+		return false, errEnded
+	}
+	req := paging.First(l.rd.s.Page, l.request(sp))
+	resp, err := l.ask(ctx, req)
+	if errors.Is(err, stream.NoRows) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer release(resp)
+	none, passed, rows := true, false, 0
+	var page jsonspan.Page
+	err = l.rd.shape.Walk(resp.Body, &page, func(_ int, b []byte, i int) (int, error) {
+		rows++
+		inside := true // a row without a value is nobody's
+		m := jsonspan.NewMembers(b, i)
+		for m.Next() {
+			if m.Named(cur.Field) {
+				v, err := parseBookmark(l.rd.unit, m.Value())
+				inside = err != nil || !sp.outside(v)
+				passed = passed || err == nil && !sp.openTo && v > sp.to
+			}
+		}
+		none = none && !inside
+		return m.End(), m.Err()
+	})
+	if err != nil {
+		return false, l.shapeFault(err, resp)
+	}
+	next, err := paging.Next(l.rd.s.Page, req, paging.Head{
+		Rows: rows, Seen: rows, Capture: func(path string) []byte { return l.captured(&page, path) },
+	})
+	return none && (passed || err == nil && next == nil), nil
 }
 
 // cut parts a span between two moments. Its open ends stand for the beginning

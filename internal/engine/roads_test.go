@@ -179,7 +179,7 @@ func TestRoads(t *testing.T) {
 		}
 		w, _ := start(t, "bulk", 0)
 		require.Empty(t, w.good("").records("orders"))
-		require.Equal(t, "count", paths(w.v.asked()), "no job for nothing")
+		require.Equal(t, "count orders", paths(w.v.asked()), "no job for nothing, but a count may lag behind")
 	})
 	t.Run("a window that a job cannot hold is cut", func(t *testing.T) {
 		for _, margin := range []time.Duration{0, time.Second} {

@@ -19,6 +19,14 @@ import (
 // Origin is no hook: every source has one.
 var agreed = map[string]map[string]int{
 	"saasoptics": {"Classify": 1, "Settings.Check": 2},
+	// Discover, Expand: modules are the account's own. Home, Judge, Origin: data
+	// centres, and errors with 200. Read: credits follow from edition and users.
+	// Roads: two ways beside the list, whose forms and prices differ.
+	"zoho_crm": {
+		"Classify": 1, "Settings.Check": 4, "Discover": 1, "Scopes.Expand": 2, "Auth.Origin": 1, "Auth.Judge": 1, "Auth.Home": 1, "Limits.Total.Read": 1,
+		"Streams.Roads.Only": 1, "Streams.Roads.Count": 1, "Streams.Roads.Counted": 1,
+		"Streams.Roads.Ways.Cost": 2, "Streams.Roads.Ways.Suits": 2, "Streams.Roads.Ways.Job.Open": 2,
+	},
 	// Open: the account tells its division and its clock. Instant, Filter,
 	// Floor: times are readings of that clock, two kinds of cursor are filtered
 	// in OData. Proof, Begin: row versions. Ignore: __deferred shows by its value.

@@ -72,6 +72,8 @@ type Cursor struct {
 type Drift struct {
 	// Pages is how many pages are read between two such proofs.
 	Pages int
+	// Silent: rows go without being listed, whatever the list says.
+	Silent bool
 }
 
 // Begin is a call that turns a date into a value of the cursor.

@@ -6,12 +6,14 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/saasoptics"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator/zohocrm"
 )
 
 // Plugins returns every stand-in, in the order of the documentation.
 func Plugins() []emulator.Plugin {
 	return []emulator.Plugin{
 		saasoptics.Plugin,
+		zohocrm.Plugin,
 		exactonline.Plugin,
 	}
 }

@@ -5,6 +5,7 @@ package all
 import (
 	"github.com/tap-backoffice/tap-backoffice/internal/source/exactonline"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/saasoptics"
+	"github.com/tap-backoffice/tap-backoffice/internal/source/zohocrm"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -12,6 +13,7 @@ import (
 func Sources() []*stream.Source {
 	return []*stream.Source{
 		saasoptics.Source(),
+		zohocrm.Source(),
 		exactonline.Source(),
 	}
 }

@@ -3,6 +3,7 @@ package zohocrm
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,10 +19,8 @@ import (
 type refusal struct {
 	Code    string
 	Message string
-	Details struct {
-		RetryAfter json.Number `json:"retry_after"`
-	}
-	Data []struct{ Code, Message string }
+	Details json.RawMessage // an object as a rule
+	Data    []struct{ Code, Message string }
 }
 
 func refused(r *stream.Response) refusal {
@@ -35,28 +34,58 @@ func refused(r *stream.Response) refusal {
 	return e
 }
 
+// errThrottled: the vendor does not tell its limits apart. DOC (api-limits).
+var errThrottled = errors.New("credits or concurrency exhausted: the API credits of 24 hours are used up, or too many calls ran at once")
+
+// after is details.retry_after, seconds, as the newest specification of __apis
+// has it (OAS).
+func (e *refusal) after() time.Duration {
+	var d struct {
+		RetryAfter json.RawMessage `json:"retry_after"`
+	}
+	if json.Unmarshal(e.Details, &d) != nil {
+		return 0
+	}
+	s, err := strconv.ParseFloat(strings.Trim(string(d.RetryAfter), `"`), 64)
+	if err != nil || !(s > 0) {
+		return 0
+	}
+	const longest = 10 * 24 * time.Hour // beyond any that is waited for
+	return time.Duration(min(s, longest.Seconds()) * float64(time.Second))
+}
+
 // classify tells the vendor's refusals apart by their code.
 func classify(r *stream.Response) error {
 	if r.Status < 400 || r.Status >= 500 {
 		return nil
 	}
 	e := refused(r)
+	if e.Code == "LIMIT_REACHED" && strings.HasSuffix(r.URL, "/actions/count") {
+		return nil // of a search's rows, DOC (OAS); a count is an estimate and may fail
+	}
 	switch e.Code {
 	case "INVALID_TOKEN", "AUTHENTICATION_FAILURE":
 		return stream.Stale
+	case "PAGINATION_LIMIT_EXCEEDED", "EXPIRED_VALUE": // 100,000 rows by one chain of tokens, which live a day
+		return stream.Restart
 	case "OAUTH_SCOPE_MISMATCH":
 		return permission(r, e, "sign in again with the scopes that the stream needs: tap-backoffice auth zoho_crm --config FILE")
-	case "TOO_MANY_REQUESTS":
-		return nil // by its status
-	case "RATE_LIMIT_EXCEEDED", "LIMIT_REACHED":
-		after, _ := strconv.ParseFloat(e.Details.RetryAfter.String(), 64)
-		return &fault.Error{
-			Kind: fault.Transient, Status: r.Status, RetryAfter: time.Duration(after * float64(time.Second)),
-			Err: errors.New("the vendor answered " + e.Code + words(e)), Hint: "run again later, the run resumes from its state",
-		}
+	case "TOO_MANY_REQUESTS", "RATE_LIMIT_EXCEEDED", "LIMIT_REACHED":
+		return &stream.Throttled{After: e.after(), Err: errThrottled}
 	}
 	if e.Code == "INVALID_DATA" && strings.HasSuffix(r.URL, "/settings/pipeline") {
 		return stream.NoRows // only the layouts of Deals have pipelines, and a layout does not tell its module
+	}
+	if e.Code == "INVALID_DATA" {
+		if field := e.field(); field != "" { // GUESS: unknown names may be ignored or refused
+			return &stream.UnknownField{Names: []string{field}}
+		}
+	}
+	if e.Code == "INVALID_DATA" && onRecord.MatchString(r.URL) {
+		if e.place() > 1 {
+			return permission(r, e, "deselect the stream if no module has this list") // the list, not the record
+		}
+		return stream.SkipParent // the record went since its module was listed
 	}
 	if r.Status == http.StatusForbidden || slices.Contains(absent, e.Code) {
 		if ofModule.MatchString(r.URL) {
@@ -65,6 +94,33 @@ func classify(r *stream.Response) error {
 		return permission(r, e, "give the user the right in Zoho, or deselect the stream")
 	}
 	return nil
+}
+
+// onRecord are lists that hang on one record.
+var onRecord = regexp.MustCompile(`/[0-9]+/(__timeline|Attachments|Emails|Contact_Roles)(\?|$)`)
+
+// place is the part of the path that a refusal speaks of, from 0. DOC.
+func (e *refusal) place() int {
+	var d struct {
+		Index int `json:"resource_path_index"`
+	}
+	if json.Unmarshal(e.Details, &d) != nil {
+		return 0
+	}
+	return d.Index
+}
+
+// field is the one among the fields asked for that is refused, "" where it is
+// something else.
+func (e *refusal) field() string {
+	var d struct {
+		Param string `json:"param_name"`
+		Field string
+	}
+	if json.Unmarshal(e.Details, &d) != nil || d.Param != "fields" {
+		return ""
+	}
+	return d.Field
 }
 
 var ofModule = regexp.MustCompile(`/settings/(fields|layouts|related_lists|custom_views|tags|pipeline)(\?|$)`)
@@ -107,7 +163,22 @@ func judgeToken(r *stream.Response) error {
 			Hint: "run again in half an hour; do not give one refresh token to many programs",
 		}
 	}
+	switch a.Error {
+	case "invalid_client":
+		return tokenFault(r, "the vendor does not know this client (invalid_client): its ID is wrong, or it belongs to another data centre",
+			"check client_id, and region or accounts_url: a client is known at its own data centre only")
+	case "invalid_client_secret":
+		return tokenFault(r, "the vendor does not take the client secret (invalid_client_secret)", "check client_secret: it is that of the client at this data centre")
+	case "invalid_code":
+		return tokenFault(r, "the vendor does not take the refresh token or the code (invalid_code): it is wrong, revoked or too old, or it belongs to another data centre than region says", "")
+	}
 	return nil
+}
+
+// tokenFault is a refusal of the token endpoint; without a hint a person has to
+// sign in again.
+func tokenFault(r *stream.Response, what, hint string) error {
+	return &fault.Error{Kind: fault.Auth, Whole: true, Status: r.Status, Err: errors.New(what), Hint: hint}
 }
 
 // share checks a percentage.
@@ -116,4 +187,77 @@ func share(v string) error {
 		return errShare
 	}
 	return nil
+}
+
+// edition is what an account has bought.
+type edition struct {
+	base, user float64 // credits of 24 hours, and those of each user
+	most       float64
+}
+
+// editions by paid_type and trial_type of the org. DOC (api-limits).
+var editions = map[string]edition{
+	"free":         {5_000, 0, 5_000},
+	"standard":     {50_000, 250, 100_000},
+	"professional": {50_000, 500, 3_000_000},
+	"enterprise":   {50_000, 1_000, 5_000_000},
+	"zohoone":      {50_000, 1_000, 5_000_000},
+	"ultimate":     {50_000, 2_000, math.Inf(1)},
+}
+
+// mostCredits is the greatest maximum that the vendor names; that of Ultimate
+// has none.
+const mostCredits = 5_000_000
+
+// creditsOf reads the org: how many credits it has in 24 hours. An account on
+// trial has those of the edition it tries (GUESS), so the greater counts. What is
+// not told is taken to be the most.
+func creditsOf(r *stream.Response) (total float64, doubt string) {
+	var a struct {
+		Org []struct {
+			License struct {
+				Users     float64 `json:"users_license_purchased"`
+				PaidType  string  `json:"paid_type"`
+				TrialType string  `json:"trial_type"`
+			} `json:"license_details"`
+		}
+	}
+	const unread = "the account's edition cannot be read (does the sign-in have the scope ZohoCRM.org.READ?)"
+	if r == nil || json.Unmarshal(r.Body, &a) != nil || len(a.Org) == 0 {
+		return mostCredits, unread
+	}
+	l := a.Org[0].License
+	for _, name := range []string{l.PaidType, l.TrialType} {
+		if name == "" {
+			continue
+		}
+		e, ok := editions[plainName(name)]
+		if !ok {
+			doubt = "the edition " + strconv.Quote(name) + " is not known"
+			e = editions["ultimate"]
+		}
+		n := e.base + e.user*l.Users
+		if e.user > 0 && l.Users <= 0 {
+			doubt = "the account does not tell how many users it has paid for"
+			n = e.most
+		}
+		total = max(total, min(n, e.most))
+	}
+	if total == 0 {
+		return mostCredits, unread
+	}
+	if math.IsInf(total, 1) {
+		total = mostCredits
+	}
+	return total, doubt
+}
+
+// plainName is an edition's name without what texts spell in many ways.
+func plainName(name string) string {
+	return strings.Map(func(c rune) rune {
+		if c < 'a' || c > 'z' {
+			return -1
+		}
+		return c
+	}, strings.ToLower(name))
 }

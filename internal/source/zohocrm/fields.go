@@ -22,19 +22,30 @@ type metaField struct {
 	Rollup struct {
 		ReturnType string `json:"return_type"`
 	} `json:"rollup_summary"`
+	Lookup struct {
+		Module struct {
+			APIName string `json:"api_name"`
+		}
+	}
+	// Shown: lookups to the module show this field. DOC: the list of modules does
+	// not tell it, only the metadata of fields and of a single module do.
+	Shown  bool `json:"display_field"`
+	Values []struct {
+		Display string `json:"display_value"`
+		Actual  string `json:"actual_value"`
+	} `json:"pick_list_values"`
 }
 
-// describe asks for a module's fields and makes its stream; nil where there are
-// no metadata. type=all brings unused fields too, which may hold values (CLIENT
-// AMP).
-func describe(ctx context.Context, f stream.Fetcher, m *metaModule) (*stream.Stream, error) {
+// describe asks for a module's fields; none where there are no metadata. type=all
+// brings unused fields too, which may hold values (CLIENT AMP).
+func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField, error) {
 	resp, err := f.Fetch(ctx, &stream.Request{
 		URL: "settings/fields", Resource: "fields",
 		Params: []stream.Param{{Name: "module", Value: m.APIName}, {Name: "type", Value: "all"}},
 	})
 	if err != nil {
 		if errors.Is(err, stream.NoRows) || errors.Is(err, stream.SkipParent) {
-			return nil, nil //nolint:nilnil // no metadata, no stream
+			return nil, nil
 		}
 		return nil, err
 	}
@@ -46,20 +57,37 @@ func describe(ctx context.Context, f stream.Fetcher, m *metaModule) (*stream.Str
 	if err != nil {
 		return nil, &fault.Error{Kind: fault.Contract, Whole: true, Op: "settings/fields of " + m.APIName, Err: errors.New("the answer has another shape than documented"), Hint: "run again, and report it if it stays"}
 	}
-	return m.shaped(a.Fields), nil
+	return a.Fields, nil
+}
+
+// shown are the fields by which modules show their rows, where their metadata
+// tell.
+func shown(modules []metaModule, fields [][]metaField) map[string]string {
+	out := map[string]string{}
+	for i := range modules {
+		for k := range fields[i] {
+			if x := &fields[i][k]; x.Shown && x.APIName != "" && out[modules[i].APIName] == "" {
+				out[modules[i].APIName] = x.APIName
+			}
+		}
+	}
+	return out
 }
 
 // shaped is the stream of a module with these fields. The filter by view_type of
-// TAP is not ours: it loses First_Name of Leads.
-func (m *metaModule) shaped(fields []metaField) *stream.Stream {
+// TAP is not ours: it loses First_Name of Leads. display has the fields that
+// lookups to other modules show.
+func (m *metaModule) shaped(fields []metaField, display map[string]string) *stream.Stream {
 	schema := &stream.Schema{Type: "object"}
-	add := func(name string, s *stream.Schema) {
+	hints := map[string]string{"id": whole}
+	add := func(name string, s *stream.Schema) bool {
 		for _, p := range schema.Properties {
 			if strings.EqualFold(p.Name, name) {
-				return // targets do not tell cases apart
+				return false // targets do not tell cases apart
 			}
 		}
 		schema.Properties = append(schema.Properties, stream.Property{Name: name, Schema: s})
+		return true
 	}
 	add("id", &stream.Schema{Type: "string"}) // in many modules the list lacks it
 	m.timeless = true
@@ -73,17 +101,20 @@ func (m *metaModule) shaped(fields []metaField) *stream.Stream {
 			add(x.APIName, instant())
 			continue
 		}
-		add(x.APIName, x.schema())
+		if hint := x.hint(display); add(x.APIName, x.schema()) && hint != "" {
+			hints[x.APIName] = hint
+		}
 	}
 	s := module(*m, false)
-	s.Schema = schema
+	s.Schema, s.Hints = schema, hints
 	return &s
 }
 
-// elsewhere tells fields that list calls do not carry. DOC.
+// elsewhere tells fields that list calls do not carry. DOC. Those that hold an
+// address have no values of their own, the fields of its parts have them.
 func (x *metaField) elsewhere() bool {
 	switch x.DataType {
-	case "subform", "multiselectlookup", "multiuserlookup":
+	case "subform", "multiselectlookup", "multiuserlookup", "address":
 		return true
 	}
 	return false

@@ -46,6 +46,8 @@ func fixed() []stream.Stream {
 		keyed(child(paged(list("user_territories", "users/{user}/territories", "territories")), "users",
 			stream.Bind{From: "id", To: "user", Inject: "_user_id"}), "_user_id", "id"),
 		list("contact_roles", "Contacts/roles"),
+		chosen(keyed(child(paged(list("deal_contact_roles", "Deals/{deal}/Contact_Roles", "data")), "deals",
+			stream.Bind{From: "id", To: "deal", Inject: "_deal_id"}), "_deal_id", "id")),
 		list("scoring_rules", "settings/automation/scoring_rules"),
 		list("assignment_rules", "settings/automation/assignment_rules"),
 		paged(list("cadences", "settings/automation/cadences")),
@@ -66,7 +68,41 @@ func fixed() []stream.Stream {
 		paged(list("users_unavailability", "settings/users_unavailability")),
 		keyed(list("from_addresses", "settings/emails/actions/from_addresses"), "email"),
 	)
-	return out
+	timelines := ofRecord(list("timelines", "{partition}/{record}/__timeline", "__timeline"))
+	timelines.Page = tokens() // DOC
+	emails := keyed(ofRecord(list("record_emails", "{partition}/{record}/Emails", "Emails")), "message_id")
+	//nolint:gosec // names of parameters
+	emails.Page = stream.Token{Param: "index", Token: "info.next_index", More: "info.more_records"} // DOC
+	return append(out, timelines, chosen(ofRecord(paged(list("record_attachments", "{partition}/{record}/Attachments", "data")))), emails)
+}
+
+// helpers are the rows of every module, of which children of any record are. They
+// come in the order of their ids, the newest first, which no change moves. DOC.
+func helpers() []stream.Stream {
+	s := list("records", "{partition}", "data")
+	s.Scope, s.Page = recordScope, tokens()
+	s.Schema = &stream.Schema{Type: "object", Properties: []stream.Property{{Name: "id", Schema: &stream.Schema{Type: "string"}}}}
+	s.Params = []stream.Param{{Name: "fields", Value: "id"}, {Name: "converted", Value: "both"}}
+	return []stream.Stream{s}
+}
+
+// ofRecord is what hangs on each record of each module.
+func ofRecord(s stream.Stream) stream.Stream {
+	s = child(s, "records", stream.Bind{From: "id", To: "record"})
+	s.Scope = recordScope
+	return s
+}
+
+// chosen names the fields that are wanted: nothing comes without. DOC.
+func chosen(s stream.Stream) stream.Stream {
+	s.Select = "fields"
+	return s
+}
+
+// tokens are the pages of lists of records.
+func tokens() stream.Token {
+	//nolint:gosec // names of parameters
+	return stream.Token{Param: "page_token", Token: "info.next_page_token", SizeParam: "per_page", Size: 200, More: "info.more_records", Drop: []string{"page"}}
 }
 
 // since is the header that filters by the replication key, both bounds meant
