@@ -1,10 +1,10 @@
 // Command bench measures the whole program against the sandbox, in processes of
 // their own, and prints tables: records per CPU second beside the floor's (see
-// package floor), peak memory at 10^4, 10^5 and 10^6 records, the wall time
+// package floor), peak memory at 10^4, 10^5 and 10^6 records, a bulk file, the wall time
 // under a rate limit, start-up times and the size of the binary. It must change
 // nothing but a temporary folder.
 //
-//	go run ./internal/bench [-runs N] [-only memory|speed|pace|start]
+//	go run ./internal/bench [-runs N] [-only memory|speed|pace|start|bulk]
 package main
 
 import (
@@ -28,7 +28,7 @@ import (
 
 var (
 	runs = flag.Int("runs", 5, "runs of each measurement; the median is printed")
-	only = flag.String("only", "", "one of speed, memory, pace, start; empty: all")
+	only = flag.String("only", "", "one of speed, memory, pace, start, bulk; empty: all")
 )
 
 func main() {
@@ -60,7 +60,7 @@ func run(ctx context.Context) error {
 	for _, part := range []struct {
 		name string
 		run  func(context.Context) error
-	}{{"start", b.start}, {"speed", b.speed}, {"memory", b.memory}, {"pace", b.pace}} {
+	}{{"start", b.start}, {"speed", b.speed}, {"memory", b.memory}, {"pace", b.pace}, {"bulk", b.bulk}} {
 		if *only == "" || *only == part.name {
 			if err := part.run(ctx); err != nil {
 				return fmt.Errorf("%s: %w", part.name, err)
@@ -100,13 +100,18 @@ func measure(c *exec.Cmd) (cost, error) {
 	}, nil
 }
 
-// sandbox starts the stand-in and returns its base URL and the config it wrote.
+// sandbox starts the stand-in of saasoptics.
 func (b *bench) sandbox(ctx context.Context, flags ...string) (url, config string, stop func(), err error) {
+	return b.sandboxOf(ctx, "saasoptics", flags...)
+}
+
+// sandboxOf starts a stand-in and returns its base URL and the config it wrote.
+func (b *bench) sandboxOf(ctx context.Context, source string, flags ...string) (url, config string, stop func(), err error) {
 	dir, err := os.MkdirTemp(b.dir, "sandbox-")
 	if err != nil {
 		return "", "", nil, err
 	}
-	c := exec.CommandContext(ctx, b.tap, append([]string{"sandbox", "saasoptics", "--write-config", dir}, flags...)...)
+	c := exec.CommandContext(ctx, b.tap, append([]string{"sandbox", source, "--write-config", dir}, flags...)...)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		return "", "", nil, err
@@ -122,7 +127,7 @@ func (b *bench) sandbox(ctx context.Context, flags ...string) (url, config strin
 		stop()
 		return "", "", nil, fmt.Errorf("the sandbox said %q: %w", line, err)
 	}
-	config = filepath.Join(dir, "saasoptics.json")
+	config = filepath.Join(dir, source+".json")
 	raw, err := os.ReadFile(config)
 	if err != nil {
 		stop()
@@ -145,8 +150,13 @@ func values(path string) (v map[string]any, err error) {
 }
 
 func (b *bench) fast() (string, error) {
-	path := filepath.Join(b.dir, "fast.json")
-	return path, os.WriteFile(path, []byte(`{"requests_per_second": 1000000, "date_window_size": 365}`), 0o600)
+	return b.write("fast.json", `{"requests_per_second": 1000000, "date_window_size": 365}`)
+}
+
+// write makes a config file.
+func (b *bench) write(name, text string) (string, error) {
+	path := filepath.Join(b.dir, name)
+	return path, os.WriteFile(path, []byte(text), 0o600)
 }
 
 func median[T any](all []T, key func(T) float64) T {

@@ -37,6 +37,7 @@ type Reader struct {
 	ended  bool // from has nothing more
 	row    int
 	fields [][]byte
+	single []byte // the row's fields that had doubled quotes
 }
 
 // NewReader returns a Reader of a file with commas and double quotes. A byte
@@ -127,7 +128,7 @@ func (r *Reader) fill() error {
 func (r *Reader) parse() (end int, err error) {
 	b := r.buf[:r.filled]
 	i := r.at
-	r.fields = r.fields[:0]
+	r.fields, r.single = r.fields[:0], r.single[:0]
 	if i == len(b) {
 		if r.ended {
 			return i, nil
@@ -169,9 +170,7 @@ func (r *Reader) parse() (end int, err error) {
 }
 
 // quoted reads the field in quotes at b[i] and returns where it ends: at a comma,
-// a line feed or the end of the file. Doubled quotes are made single in place;
-// should more bytes be needed, the row is read anew from what is in the buffer,
-// so nothing is changed before its end is known.
+// a line feed or the end of the file.
 func (r *Reader) quoted(b []byte, i int) (field []byte, end int, err error) {
 	start := i + 1
 	doubled := false
@@ -205,11 +204,27 @@ func (r *Reader) quoted(b []byte, i int) (field []byte, end int, err error) {
 		return nil, 0, &Error{r.row + 1, "something follows a closing quote"}
 	}
 	if doubled {
-		// A copy: the row may have to be read anew.
-		field = bytes.ReplaceAll(field, []byte(`""`), []byte(`"`))
+		field = r.halve(field)
 	}
 	if field == nil {
 		field = []byte{}
 	}
 	return field, end, nil
+}
+
+// halve makes doubled quotes single, in a copy: should more bytes be needed, the
+// row is read anew from what is in the buffer. Room that runs out is left to the
+// fields which are there already.
+func (r *Reader) halve(field []byte) []byte {
+	start := len(r.single)
+	for {
+		k := bytes.IndexByte(field, '"')
+		if k < 0 {
+			break
+		}
+		r.single = append(r.single, field[:k+1]...)
+		field = field[k+2:]
+	}
+	r.single = append(r.single, field...)
+	return r.single[start:len(r.single):len(r.single)]
 }

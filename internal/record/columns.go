@@ -1,6 +1,7 @@
 package record
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
@@ -173,22 +174,21 @@ func appendField(b []byte, k *column, text []byte) ([]byte, jsonspan.Info, error
 	return appendText(b, text)
 }
 
-// appendText appends a string. Most have nothing to escape.
+// appendText appends a string. What is known of its literal follows from the text.
 func appendText(b, text []byte) ([]byte, jsonspan.Info, error) {
+	if !utf8.Valid(text) {
+		return b, 0, jsonspan.Fault(text, 0, "invalid UTF-8")
+	}
 	start := len(b)
-	b = append(b, '"')
-	for _, ch := range text {
-		if ch < ' ' || ch == '"' || ch == '\\' || ch >= utf8.RuneSelf {
-			if !utf8.Valid(text) {
-				return b, 0, jsonspan.Fault(text, 0, "invalid UTF-8")
-			}
-			b = jsonspan.AppendQuoted(b[:start], text)
-			_, info, err := jsonspan.Scan(b, start)
-			return b, info, err
+	b = jsonspan.AppendQuoted(b, text)
+	info := jsonspan.String
+	if len(b)-start != len(text)+2 {
+		info |= jsonspan.Escaped
+		if bytes.IndexByte(text, 0) >= 0 {
+			info |= jsonspan.Dirty
 		}
 	}
-	b = append(b, text...)
-	return append(b, '"'), jsonspan.String, nil
+	return b, info, nil
 }
 
 func appendList(b, text []byte, separator string) ([]byte, jsonspan.Info, error) {
