@@ -132,15 +132,24 @@ func (j *bulkJob) size(ctx context.Context, path string) (uint64, error) {
 			if err != nil {
 				return 0, err
 			}
-			z, err := zip.OpenReader(path)
-			if err != nil {
-				return 0, err
-			}
-			defer func() { _ = z.Close() }() // it was read
-			return z.File[0].UncompressedSize64, nil
+			return unpacked(path)
 		}
-		time.Sleep(time.Second)
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return 0, ctx.Err()
+		}
 		text, err = j.ask(ctx, http.MethodGet, read+"/"+id, nil, "")
 	}
 	return 0, err
+}
+
+// unpacked is the size of the one file in an archive.
+func unpacked(path string) (uint64, error) {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = z.Close() }() // it was read
+	return z.File[0].UncompressedSize64, nil
 }

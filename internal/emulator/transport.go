@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"time"
 )
 
 // Transport is a client's way to the sandbox without a network: it works in
@@ -101,6 +102,9 @@ func (w *pipeWriter) Header() http.Header { return w.header }
 func (w *pipeWriter) WriteHeader(status int) {
 	w.once.Do(func() {
 		w.status, w.sent = status, w.header.Clone()
+		if w.sent.Get("Date") == "" { // as a server does
+			w.sent.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+		}
 		close(w.begun)
 	})
 }

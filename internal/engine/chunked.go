@@ -107,6 +107,8 @@ type partial struct {
 	v      int64
 	idle   bool
 	broken bool
+	// written: an earlier run has written the row.
+	written bool
 }
 
 // joint reads what joins a part of a row: its id and its replication value.
@@ -145,6 +147,7 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 		if err := l.idle(rows, st); err != nil {
 			return err
 		}
+		l.written(rows)
 	}
 	var held []*stream.Response
 	defer func() { // the parts point into them until the page is converted
@@ -200,7 +203,9 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 		if merged, err = mergeObjects(merged[:0], r.parts, c.Always); err != nil {
 			return err
 		}
-		if _, err := l.row(l.feeds[0], merged, 0, st); err != nil {
+		st.written = r.written
+		_, err = l.row(l.feeds[0], merged, 0, st)
+		if st.written = false; err != nil {
 			return err
 		}
 	}

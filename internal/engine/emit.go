@@ -177,6 +177,7 @@ func (r *run) emitItem(l *lane, it *item) error {
 	switch {
 	case rd.up != nil: // a child's bookmark moves when every parent was read
 	case it.settled:
+		rd.ties[l.part.ID] = it.ties
 		return r.checkpoint(rd, l.part.ID, rd.pending[l.part.ID])
 	case it.upTo.ok:
 		return r.checkpoint(rd, l.part.ID, it.upTo)
@@ -301,6 +302,7 @@ func (rd *reader) advance(part string, to peak) {
 	p.raise(to.v)
 	rd.reached[part] = p
 	rd.keep(part, rd.s.Cursor.Field, p.v, rd.unit)
+	rd.keepTies(part, rd.ties[part])
 }
 
 // endStream closes a stream and its riders. Only a failure that concerns the

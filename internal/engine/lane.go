@@ -29,6 +29,7 @@ type lane struct {
 	// upTo is how far a bookmark may move within the window at hand.
 	upTo  peak
 	first *answer // to the next request, which has been sent already
+	ties  ties    // the rows at the greatest value so far
 	// heavy: what is asked for next is a file, to be read in the lane's turn.
 	heavy bool
 	drift *drift // what the proofs of a list whose rows move need
@@ -87,6 +88,7 @@ type item struct {
 	// upTo is how far it may move within a window of rows that come sorted.
 	upTo    peak
 	covers  span
+	ties    ties   // the rows at the greatest value
 	unkeyed *int64 // rows without replication value, as counted
 	deleted *peak  // the list of deletions has been written up to there
 	ignored bool   // as lane.ignored, once a page showed it
@@ -292,7 +294,7 @@ func (l *lane) window(ctx context.Context, sp span) error {
 // complete is the item that ends a window.
 func (l *lane) complete(sp span) item {
 	if l.endsChain(sp) || l.ignored {
-		return item{settled: true, covers: sp, ignored: l.ignored}
+		return item{settled: true, covers: sp, ignored: l.ignored, ties: l.settled()}
 	}
 	// The next window begins with rows of the moment at which this one ends: a
 	// STATE must not stand between them.

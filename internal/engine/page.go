@@ -281,6 +281,8 @@ type pageState struct {
 	reread *reread
 	// within: rows outside of the span are none of its own.
 	within bool
+	// written: an earlier run has written the row at hand.
+	written bool
 }
 
 // convert turns the rows of an answer into lines, in one pass over its bytes.
@@ -377,7 +379,7 @@ func (l *lane) took(f *feed, start int, st *pageState) error {
 	if f.graves != nil && keyed {
 		f.graves.saw(f.conv.KeyHash(), v)
 	}
-	if !emit || !f.rd.selected {
+	if !emit || st.written || !f.rd.selected {
 		*f.lines = (*f.lines)[:start]
 		return nil
 	}
@@ -421,6 +423,9 @@ func (l *lane) judge(f *feed, st *pageState, v int64, keyed bool) (emit, keep bo
 	// What is not written is no bookmark.
 	if emit && v <= f.cap && (!own || l.ignored || st.span.openTo || v <= st.span.to) {
 		f.counted.raise(v)
+		if own {
+			l.ties.add(v, f.conv.KeyHash())
+		}
 		if v < st.span.to || l.rd.unit != stream.Instant {
 			f.inside.raise(v)
 		}

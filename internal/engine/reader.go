@@ -63,6 +63,7 @@ type reader struct {
 	pending  map[string]peak              // greatest value read, by partition, not yet a bookmark
 	reached  map[string]peak              // the bookmarks that this run has written
 	met      map[string]*stream.Partition // those whose turn has come
+	ties     map[string]ties              // the rows at the bookmark, by partition
 	failed   []partFailure
 	cleared  map[string]bool // partitions whose old bookmark was taken away
 	over     bool
@@ -73,7 +74,7 @@ type reader struct {
 func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 	rd := &reader{
 		run: r, s: s, task: t, selected: t != nil, closed: make(chan struct{}),
-		pending: map[string]peak{}, reached: map[string]peak{}, met: map[string]*stream.Partition{}, cleared: map[string]bool{},
+		pending: map[string]peak{}, reached: map[string]peak{}, met: map[string]*stream.Partition{}, ties: map[string]ties{}, cleared: map[string]bool{},
 	}
 	if t == nil {
 		full, err := Schema(r.Source, s)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -250,8 +251,10 @@ func secondRun(t *testing.T, s *subject) {
 			}
 		}
 		have := keys(got)
+		// Rows that cost more calls than that of their page, and are known.
+		known := st.Chunked != nil && len(have) == 0 && strings.Contains(string(fields(t, fields(t, state)["bookmarks"])[name]), `"_ties":"`)
 		for k := range ties {
-			require.True(t, have[k] || s.exclusive(st), "%s: %s is at the bookmark", name, k)
+			require.True(t, have[k] || s.exclusive(st) || known, "%s: %s is at the bookmark", name, k)
 		}
 		for k := range nulls {
 			require.True(t, have[k] || st.Cursor.Filtered(), "%s: %s has no replication value and was seen again", name, k)
@@ -268,6 +271,8 @@ func secondRun(t *testing.T, s *subject) {
 			// The window; the count of all rows, of those with a value, and of
 			// all again.
 			require.LessOrEqual(t, asked, int64(4), name)
+		case known && len(ties) > 0:
+			require.Equal(t, int64(1), asked, "%s: the page alone", name)
 		case s.otherwise(st):
 			require.LessOrEqual(t, asked, s.answers(t, st), "%s: one window of one page, or none", name)
 		default:

@@ -202,25 +202,25 @@ func TestTroubles(t *testing.T) {
 // TestResource names the stream that a request reads.
 func TestResource(t *testing.T) {
 	s := newAPI(t, emulator.Options{}).service
-	for address, want := range map[string]string{
-		"/api/v3/accountviewdata?businessobject=ar1":                                   "debtors",
-		"/api/v3/AccountViewData?BusinessObject=DJ2":                                   "journal_pages",
-		"/api/v3/accountviewdata?BusinessObject=AK1":                                   "articles",
-		"/api/v3/accountviewdata?BusinessObject=AK1&fields=article.art_code,QTY_AVAIL": "article_stock",
-		"/api/v3/accountviewdata?BusinessObject=AK1&Fields=ART_CODE,CNG_DATE":          "articles",
-		"/api/v3/accountviewdata?BusinessObject=DJ2S":                                  "objects/dj2s",
-		"/api/v3/accountviewsystemdata?BusinessObject=FLD":                             "dictionary_fields",
-		"/api/v3/accountviewdata":                                                      "data",
-		"/api/v3/accountviewdata?BusinessObject=nope":                                  "data",
-		"/api/v3/companies":                                                            "companies",
-		"/api/v3/accountviewsystembusinessobjects":                                     "business_objects",
-		"/api/v3/token":       "token",
-		"/ams/authorize.aspx": "authorize",
-		"/x":                  "unknown",
+	for _, c := range [][2]string{
+		{"/api/v3/accountviewdata?businessobject=ar1", "debtors"},
+		{"/api/v3/AccountViewData?BusinessObject=DJ2", "journal_pages"},
+		{"/api/v3/accountviewdata?BusinessObject=AK1", "articles"},
+		{"/api/v3/accountviewdata?BusinessObject=AK1&fields=article.art_code,QTY_AVAIL", "article_stock"},
+		{"/api/v3/accountviewdata?BusinessObject=AK1&Fields=ART_CODE,CNG_DATE", "articles"},
+		{"/api/v3/accountviewdata?BusinessObject=DJ2S", "objects/dj2s"},
+		{"/api/v3/accountviewsystemdata?BusinessObject=FLD", "dictionary_fields"},
+		{"/api/v3/accountviewdata", "data"},
+		{"/api/v3/accountviewdata?BusinessObject=nope", "data"},
+		{"/api/v3/companies", "companies"},
+		{"/api/v3/accountviewsystembusinessobjects", "business_objects"},
+		{"/api/v3/token", "token"},
+		{"/ams/authorize.aspx", "authorize"},
+		{"/x", "unknown"},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+address, http.NoBody)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+c[0], http.NoBody)
 		require.NoError(t, err)
-		require.Equal(t, want, s.ResourceOf(r), address)
+		require.Equal(t, c[1], s.ResourceOf(r), c[0])
 	}
 	require.Equal(t, "data", s.Resource("/api/v3/accountviewdata"))
 }

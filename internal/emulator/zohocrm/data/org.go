@@ -63,8 +63,10 @@ const (
 
 // Switches are the names that [Org.Switch] knows and a list of faults can hold.
 func Switches() []string {
-	return []string{UnboundSince, ExclusiveSince, OffsetToken, StrictFields, EmptyList, CappedCOQL, NarrowCOQL, FreeCOQL, FlatDeleted, LowerID, AllDeleted, NoBulkToken,
-		TagObjects, BareObjects, OpenLeads, NoIDOrder, NoCount}
+	return []string{
+		UnboundSince, ExclusiveSince, OffsetToken, StrictFields, EmptyList, CappedCOQL, NarrowCOQL, FreeCOQL, FlatDeleted, LowerID, AllDeleted, NoBulkToken,
+		TagObjects, BareObjects, OpenLeads, NoIDOrder, NoCount,
+	}
 }
 
 // Open makes an org. No rows are made yet.
