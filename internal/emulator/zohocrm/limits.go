@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -41,15 +42,17 @@ var editions = map[string]edition{
 	"edition-ultimate":     {50_000 + 2000*licences, 25},
 }
 
-// editionOf is Enterprise, unless a fault names another.
-func editionOf(env emulator.Env) edition {
-	for name, e := range editions {
+// editionName is enterprise, unless a fault names another.
+func editionName(env emulator.Env) string {
+	for name := range editions {
 		if env.Share(name, source, 1) > 0 {
-			return e
+			return strings.TrimPrefix(name, "edition-")
 		}
 	}
-	return editions["edition-enterprise"]
+	return "enterprise"
 }
+
+func editionOf(env emulator.Env) edition { return editions["edition-"+editionName(env)] }
 
 // limits are the counters of the org.
 type limits struct {

@@ -71,6 +71,7 @@ func open(env emulator.Env) (emulator.Service, error) {
 	s := &Service{env: env, tokens: newTokens(env)}
 	s.org = data.Open(data.Options{
 		Records: env.Records, Seed: env.Seed, Now: time.Now, Modules: customModules,
+		Edition: editionName(env), Licences: licences,
 		Discrete: part(env, "discrete", discreteRows), Ceiling: part(env, "ceiling", ceilingRows),
 	})
 	for _, name := range data.Switches() {

@@ -201,7 +201,9 @@ func environmentOf(host string) string {
 	return "production"
 }
 
-// scopes of the sign-in: reading alone. DOC (OAS). The last one is for counts.
+// scopes of the sign-in. Nothing is ever written; modules.ALL is what COQL wants
+// (DOC OAS), and no narrower scope is documented for all of settings. A token with
+// fewer works too: streams out of its reach are skipped. The last one is for counts.
 const scopes = "ZohoCRM.modules.ALL,ZohoCRM.settings.ALL,ZohoCRM.users.READ,ZohoCRM.org.READ,ZohoCRM.bulk.READ,ZohoCRM.coql.READ,ZohoSearch.securesearch.READ"
 
 var methods = map[string]bool{"auto": true, "list": true, "bulk": true}

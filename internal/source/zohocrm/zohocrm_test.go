@@ -3,9 +3,11 @@ package zohocrm
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -168,7 +170,9 @@ func TestJudgeToken(t *testing.T) {
 // vendor answers from memory.
 type vendor struct {
 	answers map[string]string
-	asked   []string
+
+	mu    sync.Mutex // modules are asked about side by side
+	asked []string
 }
 
 func (v *vendor) Fetch(_ context.Context, r *stream.Request) (*stream.Response, error) {
@@ -176,7 +180,9 @@ func (v *vendor) Fetch(_ context.Context, r *stream.Request) (*stream.Response, 
 	for _, p := range r.Params {
 		what += " " + p.Value
 	}
+	v.mu.Lock()
 	v.asked = append(v.asked, what)
+	v.mu.Unlock()
 	body, ok := v.answers[what]
 	if !ok {
 		return nil, stream.NoRows
@@ -221,6 +227,23 @@ func TestDiscover(t *testing.T) {
 	v.answers["settings/modules"] = `{"modules":3}`
 	_, err = discover(t.Context(), v, stream.Config{}, nil)
 	require.Equal(t, fault.Contract, fault.KindOf(err))
+}
+
+// TestDiscoveryCalls: one call tells the modules, one more each of them.
+func TestDiscoveryCalls(t *testing.T) {
+	v := &vendor{answers: map[string]string{}}
+	var list []string
+	for i := range 200 {
+		list = append(list, fmt.Sprintf(`{"id":"%d","api_name":"Custom_%d","api_supported":true}`, i+1, i+1))
+		v.answers[fmt.Sprintf("settings/fields Custom_%d all", i+1)] = `{"fields":[{"api_name":"Name","data_type":"text"},{"api_name":"Modified_Time","data_type":"datetime"}]}`
+	}
+	v.answers["settings/modules"] = `{"modules":[` + strings.Join(list, ",") + `]}`
+	found, err := discover(t.Context(), v, stream.Config{}, nil)
+	require.NoError(t, err)
+	require.Len(t, found, 200)
+	require.Equal(t, "custom_200", found[199].Name, "in the vendor's order, whoever answers first")
+	t.Logf("%d calls for 200 modules", len(v.asked))
+	require.LessOrEqual(t, len(v.asked), 210)
 }
 
 func TestChecks(t *testing.T) {

@@ -13,10 +13,12 @@ import (
 
 // Options say what the org holds and how its lists are cut.
 type Options struct {
-	Records int // rows of each large module
-	Seed    uint64
-	Now     func() time.Time // time.Now if nil
-	Modules int              // plain custom modules, next to the odd ones that every org has
+	Edition  string // of the account, and how many users it has paid for
+	Licences int
+	Records  int // rows of each large module
+	Seed     uint64
+	Now      func() time.Time // time.Now if nil
+	Modules  int              // plain custom modules, next to the odd ones that every org has
 	// Discrete is how many rows can be paged by number, Ceiling how many by
 	// token (DOC: 2000 and 100,000).
 	Discrete, Ceiling int

@@ -73,6 +73,9 @@ func (o *Org) special(e *entry, member string) (string, bool) {
 			return quote("EUR"), true
 		case "company_name":
 			return quote("Example Org, Inc."), true
+		case "license_details":
+			return fmt.Sprintf(`{"paid_expiry":"2027-06-30T00:00:00+02:00","users_license_purchased":%d,"trial_type":null,"trial_expiry":null,"paid":%t,"paid_type":%q,"trial_action":null}`,
+				o.opts.Licences, o.opts.Edition != "free", o.opts.Edition), true
 		}
 	case "from_addresses":
 		if member == "email" {
