@@ -18,7 +18,7 @@ packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)'
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash bars bench demo cover clean release linter
+.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite bars bench demo cover clean release linter
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 
 crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 	go test ./internal/auth -run 'TestCrash$$|TestWindowOfLoss' -v -runs 1000
+
+suite: ## the conformance suite in every way and with every seed; make test runs a part of it under the race detector
+	go test ./internal/sourcetest
 
 bars: ## the calls and credits that large modules may cost
 	go test ./internal/source/zohocrm -run 'ManyContacts|UnchangedModules|Discovery' -v -contacts 100000

@@ -18,7 +18,7 @@ import (
 )
 
 // contacts is how many rows TestManyContacts reads.
-var contacts = flag.Int("contacts", 10_000, "rows of TestManyContacts; make bars reads 100,000")
+var contacts = flag.Int("contacts", 3_000, "rows of TestManyContacts; make bars reads 100,000")
 
 // tallied counts the records and keeps the other lines.
 type tallied struct {
