@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,9 @@ func Common(src *stream.Source) []stream.Setting {
 	}
 	if src != nil && src.Lookback > 0 {
 		lookback = src.Lookback.String()
+	}
+	if src != nil && slices.ContainsFunc(src.Streams, func(s stream.Stream) bool { return s.Cursor != nil && s.Cursor.Lookback > 0 }) {
+		lookback = "" // streams have their own
 	}
 	if src != nil && src.Window > 0 {
 		window = strconv.Itoa(src.Window)

@@ -24,6 +24,11 @@ func Schema(src *stream.Source, s *stream.Stream) (*singer.Schema, error) {
 		}
 	}
 	out := own.Clone()
+	for _, p := range s.Added {
+		if out.Property(p.Name) == nil {
+			out.Properties = append(out.Properties, p)
+		}
+	}
 	if src.Deletes(s) {
 		out.Properties = append(out.Properties, singer.Property{Name: stream.DeletedAt, Schema: &singer.Schema{Type: "string", Format: "date-time", Nullable: true}})
 	}

@@ -102,6 +102,9 @@ func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 	if errors.Is(err, stream.NoRows) {
 		return 0, l.entitled(ctx, src, f)
 	}
+	if l.inParts(err) {
+		return -1, nil
+	}
 	if err != nil {
 		return -1, err
 	}
@@ -114,7 +117,14 @@ func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 		held++
 		return skipRow(which, b, i)
 	}
-	if err := l.rd.shape.Walk(resp.Body, &l.page, count); err != nil {
+	body, err := scalar(s.Scalar).wrapped(resp.Body)
+	if err == nil {
+		var shape *jsonspan.Shape
+		if shape, err = l.rd.shapeOf(body); err == nil {
+			err = shape.Walk(body, &l.page, count)
+		}
+	}
+	if err != nil {
 		return -1, l.shapeFault(err, resp)
 	}
 	if !l.rd.found(&l.page, 0) {

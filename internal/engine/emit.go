@@ -154,6 +154,9 @@ func (r *run) emitItem(l *lane, it *item) error {
 			f.pending[l.part.ID] = p
 		}
 	}
+	if it.skipped {
+		rd.skip(l.part.ID)
+	}
 	if it.ignored {
 		if l.chain != nil {
 			l.chain.skipped = true
@@ -171,11 +174,16 @@ func (r *run) emitItem(l *lane, it *item) error {
 		rd.renew(l.part.ID)
 		r.State.SetMember(rd.s.Name, l.part.ID, withoutKey, []byte(strconv.FormatInt(*it.unkeyed, 10)))
 	}
+	if it.stamp.ok {
+		p := rd.pending[l.part.ID]
+		p.raise(it.stamp.v)
+		rd.pending[l.part.ID] = p
+	}
 	if it.deleted != nil && rd.selected {
 		rd.deletedUpTo(l.part.ID, *it.deleted)
 	}
 	switch {
-	case rd.up != nil: // a child's bookmark moves when every parent was read
+	case rd.up != nil, rd.part(l.part.ID) != nil: // a child's bookmark moves when every parent was read
 	case it.settled:
 		rd.ties[l.part.ID] = it.ties
 		return r.checkpoint(rd, l.part.ID, rd.pending[l.part.ID])
@@ -193,10 +201,16 @@ func (r *run) endSlice(l *lane) error {
 		return nil
 	}
 	for _, f := range l.rd.family() {
+		if done, err := r.ends(f, l.part.ID); err != nil {
+			return err
+		} else if done {
+			continue
+		}
 		f.followed(l.part.ID)
 		if !f.refreshing() {
 			f.renew(l.part.ID)
 			f.remember(l.part.ID, true)
+			f.noteEdits(l.part.ID, true)
 		}
 		if err := r.checkpoint(f, l.part.ID, f.pending[l.part.ID]); err != nil {
 			return err
@@ -235,6 +249,10 @@ func (rd *reader) followed(part string) {
 	if !rd.selected || !base.follows() {
 		return
 	}
+	if rd.lacking(part) {
+		return
+	}
+	defer rd.noteParents(part)
 	p := base.up.pending[part]
 	if !p.ok {
 		return
@@ -290,7 +308,7 @@ func (rd *reader) refreshing() bool { return slices.Contains(rd.run.FullRefresh,
 
 // advance moves the bookmark, never back but for a full refresh.
 func (rd *reader) advance(part string, to peak) {
-	if !to.ok || !rd.selected || !rd.incremental() {
+	if !to.ok || !rd.selected || !rd.incremental() || rd.lacking(part) {
 		return
 	}
 	if old, err := rd.bookmark(part); err == nil && old != nil && *old > to.v && !rd.refreshing() {
@@ -303,6 +321,7 @@ func (rd *reader) advance(part string, to peak) {
 	rd.reached[part] = p
 	rd.keep(part, rd.s.Cursor.Field, p.v, rd.unit)
 	rd.keepTies(part, rd.ties[part])
+	rd.noteEdits(part, false)
 }
 
 // endStream closes a stream and its riders. Only a failure that concerns the
@@ -311,6 +330,9 @@ func (r *run) endStream(rd *reader, err error) error {
 	var refused []string
 	if err == nil {
 		refused, err = r.outcome(rd)
+	}
+	if err == nil {
+		err = rd.refusedAll()
 	}
 	rd.bequeath()
 	for _, f := range rd.family() {
@@ -357,10 +379,12 @@ func (r *run) settle(rd *reader) {
 		}
 	}
 	if rd.refreshing() {
+		rd.renewParts()
 		for _, part := range slices.Sorted(maps.Keys(rd.met)) {
-			if !rd.hasFailed(part) {
+			if !rd.hasFailed(part) && rd.part(part) == nil {
 				rd.advance(part, rd.pending[part])
 				rd.remember(part, true)
+				rd.noteEdits(part, true)
 			}
 		}
 	}
@@ -427,4 +451,5 @@ func (r *run) warn(rd *reader) {
 		r.Log.Warn(t.reason.String(), "stream", rd.s.Name, "member", t.member, "rows", t.count)
 	}
 	rd.tallies = nil
+	r.tellRefused(rd)
 }

@@ -156,6 +156,8 @@ type run struct {
 	ahead   *ahead
 	reading chan struct{} // slots for lanes that read, each a request at a time
 	scopes  expanded
+	partsMu sync.Mutex
+	parts   parts
 	closed  closed
 	report  Report
 

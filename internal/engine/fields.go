@@ -20,12 +20,33 @@ type fields struct {
 	names   []string
 	needed  func(name string) bool
 	unknown int // refusals
+	// all: the parameter is left out, so that every field comes; can tells
+	// whether that may be.
+	all, can bool
 }
 
 func (f *fields) text() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.all {
+		return ""
+	}
 	return strings.Join(f.names, ",")
+}
+
+// giveUp asks for all fields from now on, where that may be: what refuses one
+// of a rider's fields may not take any of them.
+func (f *fields) giveUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.all = f.can
+}
+
+// foreign tells whether a field is one that a rider wants.
+func (f *fields) foreign(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strings.Contains(name, ".") && contains(f.names, name)
 }
 
 // drop leaves out the fields among names; what comes back are those that were
@@ -34,8 +55,8 @@ func (f *fields) drop(names []string) []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var gone []string
-	for _, n := range names {
-		if slices.Contains(f.names, n) && !slices.Contains(gone, n) {
+	for _, n := range f.names {
+		if contains(names, n) {
 			gone = append(gone, n)
 		}
 	}
@@ -45,6 +66,33 @@ func (f *fields) drop(names []string) []string {
 	f.unknown++
 	f.names = slices.DeleteFunc(slices.Clone(f.names), func(n string) bool { return slices.Contains(gone, n) })
 	return gone
+}
+
+// dropOrAll is drop, and where that is no way out, or the fields are a rider's,
+// asks for all.
+func (f *fields) dropOrAll(names []string) []string {
+	if slices.ContainsFunc(names, f.foreign) {
+		f.giveUp()
+		return nil
+	}
+	gone := f.drop(names)
+	if gone == nil && slices.ContainsFunc(names, f.asked) {
+		f.giveUp()
+	}
+	return gone
+}
+
+// asked tells whether a field is asked for.
+func (f *fields) asked(name string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return contains(f.names, name)
+}
+
+// contains tells whether a field is among others, whichever case a vendor quotes
+// it in.
+func contains(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
 // selection lists the vendor's fields that are emitted or needed by others.
@@ -59,8 +107,17 @@ func (rd *reader) selection() *fields {
 		}
 	}
 	for _, name := range rd.capture {
-		if !slices.Contains(f.names, name) {
+		// What rows are joined by need be no field.
+		if !slices.Contains(f.names, name) && !slices.Contains(rd.s.Ignore, name) {
 			f.names = append(f.names, name)
+		}
+	}
+	f.can = rd.s.All
+	for _, rider := range rd.riders {
+		if with := rider.s.With; with.Fields != "" {
+			for _, name := range rider.selection().names {
+				f.names = append(f.names, with.Fields+name)
+			}
 		}
 	}
 	return f
@@ -78,7 +135,14 @@ func (l *lane) without(req *stream.Request, err error) bool {
 		return false
 	}
 	asked := req.Params[i].Value
-	if gone := l.rd.fields.drop(unknown.Names); len(gone) > 0 {
+	if gone := l.rd.fields.dropOrAll(unknown.Names); gone == nil && l.rd.fields.text() == "" {
+		if asked == "" {
+			return false
+		}
+		l.rd.run.Log.Warn("the service refuses fields of the catalog, all that it has are asked for", "stream", l.rd.s.Name, "reason", err.Error())
+		req.Params = slices.Delete(slices.Clone(req.Params), i, i+1)
+		return true
+	} else if len(gone) > 0 {
 		l.rd.run.Log.Warn("the service does not know a field of the catalog, it is left out and stays null", "stream", l.rd.s.Name, "field", strings.Join(gone, ", "))
 	}
 	req.Params = slices.Clone(req.Params)

@@ -77,7 +77,10 @@ func (l *lane) reached(j *stream.Job, c *pageChain) peak {
 // Margin wider; what lies outside of the window is dropped.
 func (l *lane) wanted(sp span) stream.Read {
 	rd := l.rd
-	read := stream.Read{Config: rd.run.Config, Hint: rd.task.hint}
+	read := stream.Read{Config: rd.run.Config, Hint: rd.task.hint, Start: rd.run.Start, End: rd.run.upper}
+	if !rd.run.Since.IsZero() {
+		read.Start = rd.run.Since
+	}
 	if c := rd.s.Cursor; c != nil {
 		margin := int64(0)
 		if rd.unit == stream.Instant {
@@ -146,6 +149,10 @@ func (l *lane) await(ctx context.Context, j *stream.Job, req *stream.Request) (m
 		step, err := j.Poll(resp)
 		if err == nil && step.Download != nil && j.Table != nil && j.Table.More != nil {
 			out.more, err = j.Table.More(resp)
+		}
+		if err == nil && step.Here {
+			out.file, out.rows = resp, step.Rows
+			return out, nil
 		}
 		release(resp)
 		switch {

@@ -34,6 +34,11 @@ type lane struct {
 	heavy bool
 	drift *drift // what the proofs of a list whose rows move need
 	spare []byte // for a row that is only looked at
+	// extra are the parameters of the list at hand, see lists and edited; turn
+	// counts the reads of it that did not bring all.
+	extra []stream.Param
+	turn  int
+	kept  *once // what its lists brought, nil for one list
 	// ignored: the vendor ignores the upper bound, so one window holds
 	// everything; loose: at least the lower one.
 	ignored, loose bool
@@ -62,6 +67,7 @@ type feed struct {
 	// bookmark, inside the greatest that the next window does not share.
 	counted, inside peak
 	given           int64   // records so far
+	edited          bool    // its rows changed, whatever their values
 	graves          *graves // of the stream's deletions, nil for none
 }
 
@@ -91,7 +97,9 @@ type item struct {
 	ties    ties   // the rows at the greatest value
 	unkeyed *int64 // rows without replication value, as counted
 	deleted *peak  // the list of deletions has been written up to there
+	stamp   peak   // the bookmark of rows that tell none
 	ignored bool   // as lane.ignored, once a page showed it
+	skipped bool   // the children of the parent were refused
 	notes   []note
 }
 
@@ -154,12 +162,14 @@ func newLane(rd *reader, s slice) *lane {
 // injectAll sets the values that are the same for all rows of the slice.
 func (l *lane) injectAll() {
 	rd := l.rd
-	n := len(l.part.Inject)
+	n := len(rd.scoped)
 	for _, f := range l.feeds {
-		for i, literal := range l.part.Inject {
-			f.conv.SetInject(i, []byte(literal))
+		for i, at := range f.rd.scoped {
+			f.conv.SetInject(i, []byte(l.part.Inject[at]))
 		}
 	}
+	l.stamp()
+	l.unbound()
 	if rd.s.Parent == nil {
 		return
 	}
@@ -214,6 +224,8 @@ func (l *lane) read(ctx context.Context) (err error) {
 		return l.leftover(ctx)
 	case deleted:
 		return l.deletions(ctx)
+	case edits:
+		return l.edited(ctx)
 	case window, mark:
 	}
 	l.watchGraves(ctx)
@@ -224,7 +236,13 @@ func (l *lane) read(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return l.travel(ctx, sp)
+	if p, ok := l.rd.surveyed(); ok {
+		return l.survey(ctx, sp, p)
+	}
+	if err = l.travel(ctx, sp); l.inParts(err) {
+		return l.each(ctx, sp)
+	}
+	return err
 }
 
 const (
@@ -247,10 +265,13 @@ var (
 // to the end of the last one where the vendor ignores its lower bound.
 func (l *lane) window(ctx context.Context, sp span) error {
 	grown := 0
-	var all distinct
+	var all gathered
 	var nulls int64
 	for reread := 0; ; reread++ {
-		err := l.pages(ctx, l.request(sp), sp, pass{all: &all, nulls: &nulls})
+		err := errWide
+		if !l.tooWide(sp) {
+			err = l.pages(ctx, l.request(sp), sp, pass{all: &all, nulls: &nulls})
+		}
 		switch {
 		case errors.Is(err, errWide):
 			a, b, _ := sp.halves(l.rd.unit)
@@ -264,12 +285,15 @@ func (l *lane) window(ctx context.Context, sp span) error {
 			continue
 		case errors.Is(err, errGrown) && grown >= maxGrown:
 			l.rd.run.Log.Debug("rows were added while a list was read; they come with the next run", "stream", l.rd.s.Name)
-		case (errors.Is(err, errMoved) || errors.Is(err, errTwice)) && reread >= maxRereads:
+		case errors.Is(err, errTwice) && reread >= maxRereads:
+			return l.unfit(sp)
+		case errors.Is(err, errMoved) && reread >= maxRereads:
 			return l.restless(sp, err)
 		case errors.Is(err, errMoved), errors.Is(err, errTwice), errors.Is(err, errGrown):
 			if errors.Is(err, errGrown) {
 				grown++
 			}
+			l.turn++
 			l.rd.run.Log.Debug("reading a window again", "stream", l.rd.s.Name, "window", l.label(sp), "reason", err.Error())
 			if l.upTo.ok && (sp.openFrom || l.upTo.v > sp.from) { // a bookmark covers what comes before
 				sp.from, sp.openFrom = l.upTo.v, false
@@ -294,7 +318,7 @@ func (l *lane) window(ctx context.Context, sp span) error {
 // complete is the item that ends a window.
 func (l *lane) complete(sp span) item {
 	if l.endsChain(sp) || l.ignored {
-		return item{settled: true, covers: sp, ignored: l.ignored, ties: l.settled()}
+		return item{settled: true, covers: sp, ignored: l.ignored, stamp: l.stamped(sp), ties: l.settled()}
 	}
 	// The next window begins with rows of the moment at which this one ends: a
 	// STATE must not stand between them.
@@ -330,6 +354,8 @@ func (l *lane) label(sp span) string {
 		return "rows without " + l.rd.s.Cursor.Field
 	case l.kind == deleted:
 		return "deleted rows"
+	case l.kind == edits:
+		return "changes"
 	case sp.openFrom && sp.openTo || u == stream.Int:
 		return "everything"
 	}
@@ -350,12 +376,14 @@ func (l *lane) label(sp span) string {
 // request builds the first request of a window.
 func (l *lane) request(sp span) *stream.Request {
 	s := l.rd.s
-	req := &stream.Request{Method: s.Method, Lane: l.part.Lane, Resource: s.Name}
+	req := &stream.Request{Method: s.Method, Lane: l.laneName(), Resource: s.Name}
 	req.URL = l.expand(s.Path, pathEscape)
 	for _, p := range s.Params {
 		p.Value = l.expand(p.Value, func(v string) string { return v })
 		req.Params = append(req.Params, p)
 	}
+	req.Params = append(req.Params, l.riderParams()...)
+	l.another(req)
 	if s.Chunked != nil {
 		req.Params = append(req.Params, stream.Param{Name: s.Chunked.Param, Value: l.rd.batch(0)})
 	}
@@ -365,12 +393,14 @@ func (l *lane) request(sp span) *stream.Request {
 			from = l.rd.unit.Format(l.earlier(sp.from), c.Layout)
 		}
 		if !sp.openTo && !l.unended(sp) {
-			to = l.rd.unit.Format(sp.to, c.Layout)
+			to = l.rd.unit.Format(l.later(sp), c.Layout)
 		}
 		req.Params = append(req.Params, c.Bounds(l.rd.run.Config, from, to)...)
 	}
 	if s.Select != "" {
-		req.Params = append(req.Params, stream.Param{Name: s.Select, Value: l.rd.fields.text()})
+		if text := l.rd.fields.text(); text != "" {
+			req.Params = append(req.Params, stream.Param{Name: s.Select, Value: text})
+		}
 	}
 	return req
 }
@@ -382,6 +412,16 @@ func (l *lane) earlier(v int64) int64 {
 		return v
 	}
 	return l.rd.unit.FromTime(l.rd.unit.Time(v).Add(-c.Margin))
+}
+
+// later is the upper bound that is asked for where a span is wanted: beyond the
+// last one nothing comes that would have the rows of its end.
+func (l *lane) later(sp span) int64 {
+	c := l.rd.s.Cursor
+	if c.Margin <= 0 || l.rd.unit == stream.Int || !l.endsChain(sp) {
+		return sp.to
+	}
+	return l.rd.unit.FromTime(l.rd.unit.Time(sp.to).Add(c.Margin))
 }
 
 // unended tells whether a window is asked for without its upper bound.
@@ -473,6 +513,9 @@ func (l *lane) ask(ctx context.Context, req *stream.Request) (*stream.Response, 
 	resp, err := r.Fetcher.Fetch(ctx, req)
 	for l.without(req, err) {
 		resp, err = r.Fetcher.Fetch(ctx, req)
+	}
+	if err == nil || errors.Is(err, stream.NoRows) {
+		l.rd.heard.Store(true)
 	}
 	if err == nil && !l.clocked {
 		l.clocked = true

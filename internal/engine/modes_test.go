@@ -173,7 +173,7 @@ func TestChildren(t *testing.T) {
 	})
 	t.Run("pruned", func(t *testing.T) {
 		w := family(t)
-		w.src.Stream("lines").Parent.Prune = func(values [][]byte) bool { return string(values[0]) == "2" }
+		w.src.Stream("lines").Parent.Prune = []stream.Prune{{Member: "id", Is: []string{"2"}}}
 		w.v.calls = nil
 		res := w.good("")
 		require.Equal(t, []string{"10.1", "30.1", "31.1", "32.1", "40.1", "41.1", "42.1", "43.1"}, res.records("lines"))
@@ -354,7 +354,7 @@ func TestChangedParents(t *testing.T) {
 	})
 	t.Run("no parents with children", func(t *testing.T) {
 		w := changed(t)
-		w.src.Stream("lines").Parent.Prune = func([][]byte) bool { return true }
+		w.src.Stream("lines").Parent.Prune = []stream.Prune{{Member: "id", Is: []string{"1", "2", "3", "4", "5"}}}
 		require.Equal(t, "2026-01-05", w.good("").bookmark("lines", parentsUntil))
 	})
 	t.Run("garbage", func(t *testing.T) {

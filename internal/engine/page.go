@@ -11,7 +11,6 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
 	"github.com/tap-backoffice/tap-backoffice/internal/paging"
-	"github.com/tap-backoffice/tap-backoffice/internal/record"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -28,7 +27,7 @@ type pass struct {
 	more func(nulls int64) bool
 	// all holds the keys of earlier reads of the same window, in which rows
 	// came twice; nil where that does not matter.
-	all *distinct
+	all *gathered
 	// nulls gets the number of rows without replication value; nil for nobody.
 	nulls *int64
 }
@@ -46,6 +45,8 @@ type pageChain struct {
 	unproven    bool // a link to the next page did not tell that the rows are sorted
 	stale       int  // pages in a row that brought no new key
 	slack       int  // how many more of them are no wonder
+	seam
+	lastKey peak // of a Keyset that counts
 }
 
 // maxStale bounds how many pages in a row may bring nothing but rows that were
@@ -58,7 +59,7 @@ const maxStale = 3
 func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) error {
 	rd := l.rd
 	pager := rd.s.Page
-	req = paging.First(pager, req)
+	req = l.fitting(paging.First(pager, req))
 	c := &pageChain{}
 	for _, f := range l.feeds {
 		f.counted, f.inside = peak{}, peak{} // what was discarded does not count
@@ -73,6 +74,8 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 	ended := true                                         // the list, not the read
 	for n := 1; req != nil; n++ {
 		asked := l.asking()
+		shared := c.overlaps(pager, req)
+		l.brief(req)
 		resp, err := l.fetchFields(ctx, req, 0, n == 1)
 		if less := l.lessFields(req, 0, err); less || errors.Is(err, stream.Restart) {
 			if less && d == nil {
@@ -82,6 +85,14 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 				return pageFault(n, err)
 			}
 			continue
+		}
+		if less, ok := l.smaller(req, err); ok {
+			c.shared -= shared
+			req = c.shrunk(pager, less)
+			continue
+		}
+		if n == 1 && l.tooSlow(sp, err) {
+			return errWide
 		}
 		if errors.Is(err, stream.NoRows) {
 			ended = true
@@ -95,13 +106,12 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			return errMoved
 		}
 		switch {
-		case errors.Is(err, stream.SkipParent) && l.parent != nil:
-			rd.run.Log.Warn("the children of one row cannot be read, it is skipped", "stream", rd.s.Name, "parent", strings.Join(l.parent, " "))
+		case n == 1 && l.skips(err), errors.Is(err, stream.SkipParent) && l.skips(err):
 			return nil
 		case err != nil:
 			return pageFault(n, err)
 		}
-		st := pageState{span: sp, pass: p, chain: c, drift: d}
+		st := pageState{span: sp, pass: p, chain: c, drift: d, once: l.kept}
 		known, high := c.seen.n, c.prev
 		if err := l.convert(ctx, resp, &st); err != nil {
 			err = pageFault(n, l.shapeFault(err, resp))
@@ -126,8 +136,9 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 				counted = t
 			}
 		}
+		c.turned(pager, req, st.rows)
 		next, err := paging.Next(pager, req, paging.Head{
-			Rows: st.rows, Seen: c.rows, Last: st.last,
+			Rows: st.rows, Seen: c.rows - c.shared, Shared: shared, Last: st.last, Most: c.most, Fullest: c.full,
 			Capture: func(path string) []byte { return l.captured(&l.page, path) },
 		})
 		if d != nil {
@@ -183,12 +194,13 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 	if p.nulls != nil {
 		*p.nulls = c.nulls
 	}
+	l.tellAlike(c)
 	switch {
 	case shrunk, c.seen.n < counted:
 		return errMoved
 	case total > counted:
 		return errGrown // what is missing is no more than what was added
-	case total < 0 && p.all != nil && countsRows(pager) && int64(c.rows) > c.seen.n && p.all.merge(&c.seen):
+	case total < 0 && p.all != nil && countsRows(pager) && !p.all.covers(c):
 		return errTwice
 	}
 	return nil
@@ -283,6 +295,10 @@ type pageState struct {
 	within bool
 	// written: an earlier run has written the row at hand.
 	written bool
+	// once knows the rows that were read before, nil where all are written.
+	once *once
+	// apart are lists that the page did not hold.
+	apart []apart
 }
 
 // convert turns the rows of an answer into lines, in one pass over its bytes.
@@ -296,8 +312,15 @@ func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState
 	if c := l.rd.s.Chunked; c != nil {
 		return l.chunked(ctx, c, resp, st)
 	}
-	body := resp.Body
-	err := l.rd.shape.Walk(body, &l.page, func(which int, b []byte, i int) (int, error) {
+	body, err := scalar(l.rd.s.Scalar).wrapped(resp.Body)
+	if err != nil {
+		return err
+	}
+	shape, err := l.rd.shapeOf(body)
+	if err != nil {
+		return err
+	}
+	err = shape.Walk(body, &l.page, func(which int, b []byte, i int) (int, error) {
 		which = l.rd.feedAt(which)
 		f := l.feeds[which]
 		if which > 0 && f.rd.s.With.On != "" {
@@ -309,7 +332,7 @@ func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState
 	if err != nil {
 		return err
 	}
-	for which, f := range l.feeds {
+	for which, f := range l.feeds[:1+l.rd.outer()] {
 		// Where the carrier has no rows, that of a rider may be left out too.
 		if !l.rd.found(&l.page, which) && (which == 0 || st.rows > 0 && !f.rd.s.Optional) {
 			return &jsonspan.ShapeError{Path: f.rd.s.Records, Found: "nothing"}
@@ -320,7 +343,7 @@ func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState
 			}
 		}
 	}
-	return nil
+	return l.askApart(ctx, st)
 }
 
 // row converts one row and decides whether it is emitted.
@@ -329,7 +352,9 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 		f.lines = getLines()
 	}
 	if f != l.feeds[0] && f.rd.s.With.On != "" {
-		if err := l.lend(f, b, i); err != nil {
+		if err := l.lend(f, b, i); errors.Is(err, errHeld) {
+			return jsonspan.Value(b, i)
+		} else if err != nil {
 			return 0, err
 		}
 	}
@@ -350,12 +375,28 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 		}
 		if ks, ok := f.rd.s.Page.(stream.Keyset); ok {
 			st.last = f.captured(ks.Field)
+			if err := st.chain.ascends(ks, st); err != nil {
+				*f.lines = buf[:start]
+				return 0, err
+			}
 		}
 	}
 	if _, keyed := f.conv.Cursor(); own && !keyed && st.chain.seen.n > distinct {
 		st.chain.nulls++
 	}
-	return end, l.took(f, start, st)
+	if own && st.chain.stitched(f, b[i:end]) {
+		*f.lines = buf[:start]
+		l.hold(f)
+		return end, nil
+	}
+	if own && st.once != nil && st.once.again(f.conv.KeyHash(), b[i:end]) {
+		*f.lines = buf[:start]
+		return end, nil
+	}
+	if err := l.took(f, start, st); err != nil || !own {
+		return end, err
+	}
+	return end, l.insides(b, i, st)
 }
 
 // took decides whether the row that was just converted, whose line begins at
@@ -481,9 +522,9 @@ func (f *feed) keepParent(v int64, keyed bool) {
 		if i > 0 {
 			b.WriteByte(0)
 		}
-		b.Write(f.conv.Captured(i))
+		b.Write(f.rd.kept(f.rd.capture[i], f.conv.Captured(i)))
 	}
-	f.parents = append(f.parents, parentRow{b.String(), v, keyed})
+	f.parents = append(f.parents, parentRow{b.String(), v, keyed && !f.edited})
 }
 
 // offer notes what a carrier's row lends to the riders that join on it.
@@ -521,7 +562,10 @@ func (l *lane) lend(f *feed, b []byte, i int) error {
 	if !ok || on == "" {
 		return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("a row of %s belongs to no row of %s: its %s is %s", f.rd.s.Name, l.rd.s.Name, w.On, shorten(on))}
 	}
-	n := len(l.part.Inject)
+	if lent == nil {
+		return errHeld
+	}
+	n := len(f.rd.scoped)
 	for j, bind := range w.Inject {
 		if bind.Inject == "" {
 			continue
@@ -542,51 +586,4 @@ func (l *lane) discard() {
 		putLines(f.lines)
 		f.block = block{}
 	}
-}
-
-func pageFault(n int, err error) error {
-	if errors.Is(err, errEnded) || errors.Is(err, context.Canceled) {
-		return err
-	}
-	op := fmt.Sprintf("page %d", n)
-	if e := fault.As(err); e != nil {
-		c := *e
-		if c.Op != "" {
-			op += ": " + c.Op
-		}
-		c.Op = op
-		return &c
-	}
-	kind := fault.KindOf(err)
-	for _, answer := range []error{stream.PastEnd, stream.SkipParent, stream.TooLarge, stream.Restart} {
-		if errors.Is(err, answer) { // out of place here
-			kind = fault.Contract
-		}
-	}
-	return &fault.Error{Kind: kind, Op: op, Err: err}
-}
-
-// shapeFault turns what the scanner or the converter says of an answer into a
-// fault that names the address and the next step.
-func (l *lane) shapeFault(err error, resp *stream.Response) error {
-	var (
-		syntax *jsonspan.SyntaxError
-		shape  *jsonspan.ShapeError
-		key    *record.KeyError
-		twice  *record.DuplicateError
-		hint   string
-	)
-	switch {
-	case errors.As(err, &syntax):
-		hint = "the answer is not the JSON it should be; run again, and report it to the vendor if it stays"
-	case errors.As(err, &shape):
-		hint = "the answer has another shape than documented; check api_url, and report it if it stays"
-	case errors.As(err, &key):
-		hint = "the bookmark stays where it was; ask the vendor about rows without a key"
-	case errors.As(err, &twice):
-		hint = "which of the two values is true cannot be known; ask the vendor"
-	default:
-		return err
-	}
-	return &fault.Error{Kind: fault.Contract, Status: resp.Status, Err: fmt.Errorf("%w (%s)", err, resp.URL), Hint: hint}
 }

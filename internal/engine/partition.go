@@ -61,6 +61,9 @@ func (rd *reader) partitions(ctx context.Context) ([]stream.Partition, error) {
 	r := rd.run
 	x, first := r.scopes.expand(ctx, r.Source, rd.s.Scope, r.Fetcher, r.Config)
 	if first && x.err == nil {
+		r.partsMu.Lock()
+		r.parts.takes(x.parts)
+		r.partsMu.Unlock()
 		r.introduce(rd.s.Scope, x)
 	}
 	return x.parts, x.err
@@ -88,11 +91,19 @@ func (r *run) introduce(scope string, x expansion) {
 		}
 		skipped = append(skipped, title(p)+": "+p.Skip)
 	}
-	attrs := []any{"count", len(x.parts), noun + "s", strings.Join(names, ", ")}
+	attrs := []any{"count", len(x.parts), plural(noun), strings.Join(names, ", ")}
 	if len(skipped) > 0 {
 		attrs = append(attrs, "skipped", strings.Join(skipped, "; "))
 	}
-	r.Log.Info("reading "+noun+"s", attrs...)
+	r.Log.Info("reading "+plural(noun), attrs...)
+}
+
+// plural is a noun for several.
+func plural(noun string) string {
+	if stem, ok := strings.CutSuffix(noun, "y"); ok {
+		return stem + "ies"
+	}
+	return noun + "s"
 }
 
 func title(p *stream.Partition) string {

@@ -42,12 +42,24 @@ type reader struct {
 	// shape finds the rows (this reader's, then each rider's) and the captures.
 	shape    *jsonspan.Shape
 	captures []string
-	batches  []string    // of a Chunked stream: the fields of each call
-	large    atomic.Bool // an answer was too large to be read ahead
-	lanes    int         // the scheduler's: lanes started
-	gone     earliest    // the lane that failed, 0 for the end of the stream: later ones ask no more
-	fields   *fields     // of a stream with a Select
-	reset    sync.Map    // partitions whose bookmark means nothing any more
+	lying    atomic.Pointer[jsonspan.Shape] // shape, once it is known where the rows lie
+	batches  []string                       // of a Chunked stream: the fields of each call
+	large    atomic.Bool                    // an answer was too large to be read ahead
+	sizeLeft atomic.Int64                   // of the pages that the vendor makes in time, 0: as the table has it
+	tooLong  atomic.Int64                   // the least window that it did not read in time, 0 for none
+	scoped   []int                          // what the scope injects, by its place there
+	alike    atomic.Bool                    // rows of one answer that share a key have been told of
+	lanes    int                            // the scheduler's: lanes started
+	gone     earliest                       // the lane that failed, 0 for the end of the stream: later ones ask no more
+	fields   *fields                        // of a stream with a Select
+	reset    sync.Map                       // partitions whose bookmark means nothing any more
+
+	weighed map[string]bool // captured members that are only compared
+	refused atomic.Int64    // parents whose children were refused
+	refusal atomic.Pointer[error]
+	heard   atomic.Bool  // something was not refused
+	size    atomic.Int64 // of the pages that a Survey asks, once one was refused
+	noZero  atomic.Bool  // there is no page 0
 
 	rows   *parentRows   // of a parent: its rows, as its kids need them
 	closed chan struct{} // closed when the stream is over
@@ -66,6 +78,9 @@ type reader struct {
 	ties     map[string]ties              // the rows at the bookmark, by partition
 	failed   []partFailure
 	cleared  map[string]bool // partitions whose old bookmark was taken away
+	skipped  map[string]bool // those in which parents were left out
+	whole    map[string]bool // those within something that were read whole
+	united   map[string]peak // what those are within that were, of a full refresh
 	over     bool
 	err      error
 	ignored  bool // told that the vendor ignores the filter
@@ -91,12 +106,19 @@ func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 		rd.unit = unit(p)
 	}
 	if s.Scope != "" {
-		rd.inject = append(rd.inject, r.Source.Scopes[s.Scope].Inject...)
+		for i, name := range r.Source.Scopes[s.Scope].Inject {
+			if s.Parent == nil || rd.task.Schema.Property(name) != nil {
+				rd.inject, rd.scoped = append(rd.inject, name), append(rd.scoped, i)
+			}
+		}
 	}
 	for _, b := range upBinds(s) {
 		if b.Inject != "" {
 			rd.inject = append(rd.inject, b.Inject)
 		}
+	}
+	if rd.stamps() {
+		rd.inject = append(rd.inject, s.Cursor.Field)
 	}
 	if ks, ok := s.Page.(stream.Keyset); ok {
 		rd.need(ks.Field)
@@ -130,6 +152,7 @@ func upBinds(s *stream.Stream) []stream.Bind {
 
 // need makes sure that a member is captured from each row.
 func (rd *reader) need(member string) {
+	delete(rd.weighed, member)
 	if !slices.Contains(rd.capture, member) {
 		rd.capture = append(rd.capture, member)
 	}
@@ -142,6 +165,9 @@ func (rd *reader) attach(up *reader) {
 		up.need(b.From)
 	}
 	if rd.s.Parent != nil {
+		for _, p := range rd.s.Parent.Prune {
+			up.weigh(p.Member)
+		}
 		up.kids = append(up.kids, rd)
 		if up.rows == nil {
 			up.rows = &parentRows{seed: maphash.MakeSeed(), byPart: map[string][]parentRow{}, seen: map[uint64]int{}}
@@ -151,7 +177,7 @@ func (rd *reader) attach(up *reader) {
 	if rd.s.With.From != "" {
 		up.need(rd.s.With.From)
 	}
-	up.riders = append(up.riders, rd)
+	up.ride(rd)
 }
 
 func (rd *reader) root() *reader {
@@ -181,7 +207,7 @@ func (rd *reader) prepare() error {
 	plan, err := record.Compile(record.Options{
 		Stream: s.Name, Schema: rd.task.Schema, Selected: rd.keeps,
 		Key: s.Key, Cursor: cursor, Lift: s.Lift, Ignore: s.Ignore, Trim: s.Trim,
-		Inject: rd.inject, Convert: rd.conversions(), Zone: zone, Capture: rd.capture, IgnoreValue: rd.run.Source.Ignore,
+		Inject: rd.inject, Fill: rd.fills(), Convert: rd.conversions(), Zone: zone, Capture: rd.capture, IgnoreValue: rd.run.Source.Ignore,
 	})
 	if err != nil {
 		return &fault.Error{Kind: fault.Config, Source: rd.run.Source.Name, Stream: s.Name, Err: err, Hint: "run --discover again and use its catalog"}
@@ -207,20 +233,20 @@ func (rd *reader) compileShape() (err error) {
 		return nil
 	}
 	paths := []string{s.Records}
-	for _, rider := range rd.riders {
+	for _, rider := range rd.riders[:rd.outer()] {
 		paths = append(paths, rider.s.Records)
 	}
 	if s.Bare != "" {
 		paths = append(paths, s.Bare)
 	}
 	rd.captures = paging.Captures(s.Page)
-	rd.shape, err = jsonspan.CompileShape(jsonspan.Paths{Rows: paths, Captures: rd.captures, ObjectAsRow: s.OneRow})
+	rd.shape, err = jsonspan.CompileShape(jsonspan.Paths{Rows: paths, Captures: rd.captures, ObjectAsRow: s.OneRow || s.Scalar != ""})
 	return err
 }
 
 // feedAt tells whose rows lie at a path of the shape.
 func (rd *reader) feedAt(path int) int {
-	if path > len(rd.riders) {
+	if path > rd.outer() {
 		return 0
 	}
 	return path
@@ -228,7 +254,7 @@ func (rd *reader) feedAt(path int) int {
 
 // found tells whether a feed's rows were there.
 func (rd *reader) found(p *jsonspan.Page, feed int) bool {
-	return p.Found(feed) || feed == 0 && rd.s.Bare != "" && p.Found(len(rd.riders)+1)
+	return p.Found(feed) || feed == 0 && rd.s.Bare != "" && p.Found(rd.outer()+1)
 }
 
 // incremental tells whether a bookmark is kept.
@@ -241,7 +267,7 @@ func (rd *reader) low(part string) (v int64, ok bool) {
 		return 0, false
 	}
 	mark, err := rd.bookmark(part)
-	if err != nil || rd.refreshing() || rd.unit == stream.Int && !rd.run.Since.IsZero() {
+	if err != nil || rd.refreshing() || rd.s.Cursor.Anew || rd.unit == stream.Int && !rd.run.Since.IsZero() {
 		mark = nil
 	}
 	return rd.from(mark)
@@ -259,24 +285,24 @@ func (rd *reader) floor(v int64, ok bool) (int64, bool) {
 func (rd *reader) from(mark *int64) (v int64, ok bool) {
 	r := rd.run
 	if !r.Since.IsZero() && rd.unit != stream.Int {
-		return rd.unit.FromTime(r.Since), true
+		return rd.valueOf(r.Since), true
 	}
 	start, hasStart := int64(0), false
 	if !r.Start.IsZero() && rd.unit != stream.Int {
-		start, hasStart = rd.unit.FromTime(r.Start), true
+		start, hasStart = rd.valueOf(r.Start), true
 	}
 	if mark == nil {
 		return start, hasStart
 	}
 	v = min(*mark, rd.cap())
-	if rd.unit != stream.Int && r.Lookback > 0 {
-		back := rd.unit.FromTime(rd.unit.Time(v).Add(-r.Lookback))
+	if lookback := rd.lookback(); rd.unit != stream.Int && lookback > 0 {
+		back := rd.unit.FromTime(rd.unit.Time(v).Add(-lookback))
 		if hasStart && v >= start {
 			back = max(back, start)
 		}
 		v = back
 	}
-	return v, true
+	return v - rd.back(), true
 }
 
 // cap is the greatest value that a bookmark may take in this run.
@@ -284,7 +310,7 @@ func (rd *reader) cap() int64 {
 	if rd.unit == stream.Int {
 		return 1<<63 - 1
 	}
-	return rd.unit.FromTime(rd.run.upper)
+	return rd.valueOf(rd.run.upper)
 }
 
 // end is the greatest value that is emitted.
@@ -292,7 +318,7 @@ func (rd *reader) end() int64 {
 	if rd.unit == stream.Int || rd.run.End.IsZero() {
 		return 1<<63 - 1
 	}
-	return rd.unit.FromTime(rd.run.End)
+	return rd.valueOf(rd.run.End)
 }
 
 // futureTolerance is how far a bookmark may lie ahead of our clock: machines
@@ -307,10 +333,10 @@ func futureTolerance(u stream.Unit) time.Duration {
 
 // bookmark returns the bookmark that the run began with, nil for none.
 func (rd *reader) bookmark(part string) (*int64, error) {
-	if rd.isReset(part) {
+	if rd.isReset(part) || !rd.covered(part) {
 		return nil, nil
 	}
-	return rd.stored(part, rd.s.Cursor.Field, rd.unit)
+	return rd.stored(rd.place(part), rd.s.Cursor.Field, rd.unit)
 }
 
 // stored reads a value of unit u from the state that the run began with.
@@ -440,6 +466,9 @@ func shorten(s string) string {
 // span returns what a read of this stream and of those that ride on it has to
 // cover: the lowest of their bounds.
 func (rd *reader) span(part string) span {
+	if rd.unstamped(part) {
+		return span{openFrom: true, openTo: true}
+	}
 	sp := span{to: rd.cap(), openTo: rd.unit == stream.Int || !rd.s.Cursor.Bounded()}
 	v, ok := rd.low(part)
 	sp.from, sp.openFrom = v, !ok

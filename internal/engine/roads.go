@@ -23,7 +23,7 @@ const byPages = "list"
 func (l *lane) travel(ctx context.Context, sp span) error {
 	roads := l.rd.s.Roads
 	if roads == nil {
-		return l.window(ctx, sp)
+		return l.lists(ctx, sp)
 	}
 	only := ""
 	if roads.Only != nil {

@@ -33,6 +33,7 @@ type sliceKind int
 const (
 	window   sliceKind = iota
 	leftover           // the rows that a date filter cannot return
+	edits              // what changed, of a replication key that does not tell
 	deleted            // what was deleted from the stream
 	mark               // reads nothing, ends the stream
 )
@@ -163,7 +164,7 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 			sp := rd.span(part.ID)
 			spans = []span{sp}
 			if rd.s.Cursor.Filtered() && !sp.openFrom && !sp.openTo {
-				spans = windows(rd.unit, sp.from, sp.to, rd.run.Window)
+				spans = windows(rd.unit, sp.from, sp.to, rd.days())
 			}
 		}
 		rows := []parentRow{{}}
@@ -181,6 +182,12 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 				return nil
 			}
 			return yield(*prev)
+		}
+		// What changed comes first: a bookmark that has moved covers it.
+		if _, ok := rd.edits(part.ID); ok {
+			if err := next(slice{part: part, of: of, span: span{openFrom: true, openTo: true}, kind: edits}); err != nil {
+				return err
+			}
 		}
 		for _, row := range rows {
 			var parent []string
@@ -228,21 +235,17 @@ func (rd *reader) values(row string) []string {
 	all := strings.Split(row, "\x00")
 	bind := rd.s.Parent.Bind
 	out := make([]string, len(bind))
-	raw := make([][]byte, len(bind))
 	for i, b := range bind {
 		for j, name := range rd.up.capture {
 			if name == b.From {
 				out[i] = all[j]
 			}
 		}
-		if out[i] != "" {
-			raw[i] = []byte(out[i])
-		}
 		if b.To != "" && (out[i] == "" || out[i] == "null") {
 			return nil
 		}
 	}
-	if rd.s.Parent.Prune != nil && rd.s.Parent.Prune(raw) {
+	if rd.pruned(all) {
 		return nil
 	}
 	return out

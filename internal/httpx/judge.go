@@ -240,8 +240,10 @@ func (k *call) failure(err error) error {
 	case fault.As(err) != nil:
 		return k.redact(err, maxMessage)
 	case errors.Is(err, errTimeout):
-		return k.fault(fault.Transient, fmt.Sprintf("%s: no whole answer within %s%s", where, k.opt.Timeout, k.tries()),
+		f := k.fault(fault.Transient, fmt.Sprintf("%s: no whole answer within %s%s", where, k.opt.Timeout, k.tries()),
 			"raise request_timeout, or ask for less at a time (date_window_size, page_size)")
+		f.Err = late{f.Err}
+		return f
 	case untrusted(err):
 		f := k.fault(fault.Config, where+": "+bare(err), "the identity of "+host+" could not be verified: "+check+", the proxy and this machine's certificates")
 		f.Whole = true
@@ -258,6 +260,12 @@ func (k *call) failure(err error) error {
 	}
 	return k.fault(fault.Transient, where+": "+bare(err)+k.tries(), hint)
 }
+
+// late is the text of an attempt's end that tells what it was.
+type late struct{ error }
+
+// Is tells that no answer came in time.
+func (late) Is(target error) bool { return target == stream.Late }
 
 // bare is an error's text without the URL that net/http puts around it.
 func bare(err error) string {

@@ -44,9 +44,12 @@ func (k *call) prepare(*http.Request) error {
 
 func (k *call) again(ctx context.Context) bool {
 	if k.err != nil {
-		return retryable(k.err) && k.repeat(ctx, k.jitter())
+		return retryable(k.err) && !(k.req.Brief && errors.Is(k.err, errTimeout)) && k.repeat(ctx, k.jitter())
 	}
 	status := k.answer.Status
+	if k.req.Brief && status == http.StatusGatewayTimeout {
+		return false
+	}
 	if k.stale() && k.refresh(ctx) {
 		k.wait = 0
 		return true

@@ -19,6 +19,12 @@ import (
 type Head struct {
 	// Rows is the number of rows in this answer, Seen that of all answers so far.
 	Rows, Seen int
+	// Shared is how many rows an Offset's Overlap made this answer begin with.
+	Shared int
+	// Most is how many rows a page of a Numbered list may have, as far as is known.
+	Most int
+	// Fullest is the number of rows of the fullest answer so far, of one size.
+	Fullest int
 	// Capture returns the raw JSON at one of Captures' paths, nil where absent.
 	Capture func(path string) []byte
 	// Last is the raw JSON of a Keyset's field in the last row.
@@ -39,7 +45,7 @@ func Captures(p stream.Pager) []string {
 	case stream.NextLink:
 		add(p.Next, p.Total)
 	case stream.Number:
-		add(p.More, p.Total)
+		add(p.More, stream.TotalPath(p))
 	case stream.Offset:
 		add(p.Total)
 	case stream.Token:
@@ -78,6 +84,10 @@ func First(p stream.Pager, r *stream.Request) *stream.Request {
 		size(p.Param, p.First)
 	case stream.Offset:
 		size(p.SizeParam, p.Size)
+		if p.Numbered {
+			size(p.Param, 1)
+			break
+		}
 		size(p.Param, 0)
 	case stream.Token:
 		size(p.SizeParam, p.Size)
@@ -89,6 +99,56 @@ func First(p stream.Pager, r *stream.Request) *stream.Request {
 		}
 	}
 	return &out
+}
+
+// Position returns how many rows of the list lie before a page, 0 where its
+// request does not count them.
+func Position(p stream.Pager, r *stream.Request) int {
+	if p, ok := p.(stream.Offset); ok {
+		n, _ := strconv.Atoi(get(r, p.Param))
+		if p.Numbered {
+			return max(n-1, 0) * Asked(p, r, p.Size)
+		}
+		return n
+	}
+	return 0
+}
+
+// Resize returns a request for another number of rows a page; r itself where
+// pages have no size.
+func Resize(p stream.Pager, r *stream.Request, size int) *stream.Request {
+	name := sizeParam(p)
+	if name == "" || size <= 0 {
+		return r
+	}
+	out := *r
+	out.Params = slices.Clone(r.Params)
+	set(&out, name, strconv.Itoa(size), true)
+	return &out
+}
+
+// Asked returns how many rows a page was asked for, size where the request does
+// not say.
+func Asked(p stream.Pager, r *stream.Request, size int) int {
+	name := sizeParam(p)
+	if n, err := strconv.Atoi(get(r, name)); err == nil && name != "" {
+		return n
+	}
+	return size
+}
+
+func sizeParam(p stream.Pager) string {
+	switch p := p.(type) {
+	case stream.Number:
+		return p.SizeParam
+	case stream.Offset:
+		return p.SizeParam
+	case stream.Token:
+		return p.SizeParam
+	case stream.Keyset:
+		return p.SizeParam
+	}
+	return ""
 }
 
 // Next returns the request for the page after the answer h of r, or nil after
@@ -119,10 +179,19 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		n, _ := strconv.Atoi(get(r, p.Param))
 		set(&out, p.Param, strconv.Itoa(n+1), true)
 	case stream.Offset:
-		if h.Rows == 0 || h.Rows < p.Size && !p.UntilEmpty || h.all(p.Total) {
+		if p.Numbered {
+			return numberedNext(p, r, h), nil
+		}
+		if h.Rows <= h.Shared || h.Rows < p.Size && !p.UntilEmpty || h.all(p.Total) {
 			return nil, nil
 		}
-		set(&out, p.Param, strconv.Itoa(h.Seen), true)
+		at := h.Seen
+		if p.Overlap {
+			if at = Position(p, r) + h.Rows; h.Rows > 1 {
+				at-- // a page of one row would begin with itself
+			}
+		}
+		set(&out, p.Param, strconv.Itoa(at), true)
 	case stream.Token:
 		more, told := boolean(h.Capture(p.More))
 		if told && !more {
@@ -145,7 +214,7 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		set(&out, p.Param, token, number(raw))
 		out.Params = slices.DeleteFunc(out.Params, func(q stream.Param) bool { return slices.Contains(p.Drop, q.Name) })
 	case stream.Keyset:
-		if h.Rows == 0 || h.Rows < p.Size && !p.UntilEmpty {
+		if h.Rows == 0 || h.Rows < Asked(p, r, p.Size) && !p.UntilEmpty && (!p.Capped || h.Rows < max(h.Fullest, p.Least)) {
 			return nil, nil
 		}
 		last, err := text(h.Last, p.Field)
@@ -158,7 +227,7 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		if last == get(r, p.Param) {
 			return nil, loop("the page ends with the key that it was to start after")
 		}
-		set(&out, p.Param, last, number(h.Last))
+		set(&out, p.Param, last, number(h.Last) || p.Number && number([]byte(last)))
 	default:
 		return nil, nil
 	}
@@ -169,6 +238,23 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 func (h Head) all(total string) bool {
 	n, err := strconv.Atoi(strings.Trim(string(h.Capture(total)), `"`))
 	return err == nil && h.Seen >= n
+}
+
+// Sized asks for rows of a size, without saying which page.
+func Sized(p stream.Number, r *stream.Request, size int) *stream.Request {
+	out := *r
+	out.Params = slices.Clone(r.Params)
+	if p.SizeParam != "" {
+		set(&out, p.SizeParam, strconv.Itoa(size), true)
+	}
+	return &out
+}
+
+// Numbered asks for page n.
+func Numbered(p stream.Number, r *stream.Request, size, n int) *stream.Request {
+	out := Sized(p, r, size)
+	set(out, p.Param, strconv.Itoa(n), true)
+	return out
 }
 
 func loop(msg string) error {

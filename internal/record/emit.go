@@ -67,6 +67,8 @@ func (c *Converter) value(dst, b []byte, q *property, s *span) []byte {
 	switch {
 	case q.form == formRescue:
 		c.at = len(dst)
+	case q.fill != nil && (s.row != c.row || s.info == jsonspan.Null):
+		return append(dst, q.fill...)
 	case q.inject >= 0 && c.injected[q.inject].given:
 		return c.supplied(dst, b, q, s)
 	case s.row == c.row:

@@ -63,6 +63,8 @@ type Options struct {
 	Inject []string
 	// Convert are conversions that replace those of the property's type.
 	Convert map[string]Convert
+	// Fill are the literals that stand for a property's null, or for an absent one.
+	Fill map[string]string
 	// Zone is where instants without a zone, and dates for instants, belong; nil
 	// is UTC.
 	Zone *time.Location
@@ -134,6 +136,7 @@ type property struct {
 	watched bool   // key or cursor
 	nested  *shape // what a nested value must be like
 	convert Convert
+	fill    []byte // stands for null, nil for none
 }
 
 // Schema returns the schema of the records: that of the options, reduced to
@@ -336,6 +339,9 @@ func (b *builder) property(sp *singer.Property) (property, error) {
 		cursor:  b.Cursor != "" && sp.Name == b.Cursor,
 		convert: b.Convert[sp.Name],
 	}
+	if text, ok := b.Fill[sp.Name]; ok {
+		p.fill = []byte(text)
+	}
 	s := sp.Schema
 	if s == nil {
 		return p, errors.New("it has no schema")
@@ -382,7 +388,7 @@ func (b *builder) property(sp *singer.Property) (property, error) {
 		}
 	}
 	p.watched = p.key || p.cursor
-	if p.inject < 0 && p.form != formRescue {
+	if p.inject < 0 && p.form != formRescue && p.fill == nil {
 		p.copies = fits(jsonspan.Null, 0)
 		// An object may be one to ignore, so it is looked at.
 		if p.convert == nil && p.form != formTrimmed && !(p.form == formNested && b.IgnoreValue != nil) {

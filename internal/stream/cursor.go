@@ -34,10 +34,13 @@ type Cursor struct {
 	// to the next page whether it holds what comes after the value last.
 	Sorted bool
 	Proof  func(next string, last int64) bool
-	// Margin is how much earlier than wanted the lower bound is asked for, of a
-	// vendor who does not tell whether it counts in. What is too early is
-	// dropped here.
+	// Margin is how much earlier than wanted the lower bound is asked for, and how
+	// much later the upper one, of a vendor who does not tell whether they count
+	// in. What is too early or too late is dropped here.
 	Margin time.Duration
+	// Lookback is the default of lookback for this stream, where the source has
+	// none.
+	Lookback time.Duration
 	// Drift guards a Sorted stream whose rows move to the end when they change.
 	Drift *Drift
 	// Begin finds where to start when only a date is known, for a Field that
@@ -47,6 +50,15 @@ type Cursor struct {
 	// the partition's value of the same name is kept with the bookmark. Once it
 	// differs, the bookmark means nothing any more and all is read anew.
 	Epochs []string
+	// Stamp: the vendor filters by Field and does not show it; see there.
+	Stamp *Stamp
+	// Edits finds what changed, of a Field that tells only what is new.
+	Edits *Edits
+	// Anew: rows are dated back, so that a bookmark tells nothing of what is still
+	// to come below it: the range is read from its beginning each time.
+	Anew bool
+	// Halve: a window that the vendor does not read in time (504) is cut in two.
+	Halve bool
 	// Kept is for how long the vendor lists a row; 0 for ever. A bookmark that
 	// was set longer ago has a gap behind it, which is warned of.
 	Kept time.Duration
@@ -74,6 +86,28 @@ type Drift struct {
 	Pages int
 	// Silent: rows go without being listed, whatever the list says.
 	Silent bool
+}
+
+// Stamp is for a Field, a day, by which the vendor filters and which no row
+// shows. A first read asks for all rows, which have no value then; from there on
+// the vendor is asked day by day, in the source's zone, and the rows get the day
+// that was asked for. After a first read the bookmark is the day on which it
+// began.
+type Stamp struct {
+	// Back is how many days before the bookmark are read again, of a vendor whose
+	// zone is not certain.
+	Back int
+}
+
+// Edits is for a Field that rows keep when they change: what changed since the
+// run before is asked for too, and comes whatever its value.
+type Edits struct {
+	// Since names the parameter of the lower bound, an instant as the source's
+	// zone shows it, in Layout.
+	Since, Layout string
+	// Margin is how much earlier than wanted it is asked for, of a vendor whose
+	// clock or zone is not certain.
+	Margin time.Duration
 }
 
 // Begin is a call that turns a date into a value of the cursor.

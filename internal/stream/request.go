@@ -39,6 +39,9 @@ type Request struct {
 	// Cost is how many credits the call takes, where the vendor counts them; 0
 	// means 1.
 	Cost int
+	// Brief: an answer that does not come in time is not waited for again, for
+	// whoever asks can ask for less; see Late.
+	Brief bool
 	// MaxBody refuses a larger answer with TooLarge; 0 leaves it to the
 	// client's own limit.
 	MaxBody int64
@@ -100,6 +103,9 @@ var (
 	Restart = errors.New("the pages must begin anew")
 	// TooLarge is an answer beyond the request's MaxBody.
 	TooLarge = errors.New("the answer is larger than was asked for")
+	// Late is an answer that did not come in time: nobody but whoever asked knows
+	// whether less would.
+	Late = errors.New("no answer in time")
 	// Stale is a refusal because the credentials ran out: where they can be
 	// renewed, they are, and the request is sent once more. Without a verdict
 	// that is what a 401 means.

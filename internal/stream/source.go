@@ -11,6 +11,7 @@ package stream
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
@@ -72,6 +73,9 @@ type Source struct {
 	Probe string
 	// Scopes name the ways in which streams are cut into partitions.
 	Scopes map[string]Scope
+	// Lane names the requests that the vendor wants one at a time, where a
+	// partition names none; "" for none.
+	Lane string
 	// Streams are the static streams in catalog order.
 	Streams []Stream
 	// Helpers are in no catalog: they are read since others need their rows.
@@ -91,11 +95,31 @@ type Known func(stream string) *Schema
 
 // For returns the source as a config wants it.
 func (s *Source) For(c Config) *Source {
+	out := s.sized(c)
 	if !c.Bool("include_deleted") {
+		return out
+	}
+	with := *out
+	with.Deletions = true
+	return &with
+}
+
+// sized gives pages the size that a config wants.
+func (s *Source) sized(c Config) *Source {
+	sizes := func(list []Stream) []Stream {
+		list = slices.Clone(list)
+		for i := range list {
+			if p, other := resized(list[i].Page, c); other {
+				list[i].Page = p
+			}
+		}
+		return list
+	}
+	if !slices.ContainsFunc(s.every(), func(st *Stream) bool { _, other := resized(st.Page, c); return other }) {
 		return s
 	}
 	out := *s
-	out.Deletions = true
+	out.Streams, out.Helpers = sizes(s.Streams), sizes(s.Helpers)
 	return &out
 }
 
@@ -142,11 +166,20 @@ type Stream struct {
 	// answer itself is the array. Bare is another path at which a vendor puts
 	// them in some answers, "" for none.
 	Records, Bare string
+	// Elsewhere: an answer that has no member Records may have the rows under
+	// another name: the first of its members that no rider reads.
+	Elsewhere bool
 	// OneRow allows a bare object where an array of rows is expected.
 	OneRow bool
+	// Scalar is the member that holds an answer which is nothing but a number, a
+	// text or a boolean: a row of its own. "" for answers with rows.
+	Scalar string
 	// Select names the parameter that lists the fields wanted, comma separated:
 	// what is not emitted is not asked for. "" where a vendor has none.
 	Select string
+	// All: without that parameter an answer holds all fields. Where fields are
+	// refused that cannot be named one by one, it is left out.
+	All bool
 
 	Key    []string // key properties
 	Cursor *Cursor  // nil: FULL_TABLE
@@ -158,6 +191,8 @@ type Stream struct {
 	Job *Job
 	// Roads: beside its pages there are jobs that give the same rows.
 	Roads *Roads
+	// Added are properties that discovery found beside those of the schema file.
+	Added []Property
 	// Hints tell of a property what its schema does not: the vendor's type. They
 	// are kept in the catalog, so that a run with one need not ask for them.
 	Hints map[string]string
@@ -166,7 +201,12 @@ type Stream struct {
 	// are written after its rows if the source's Deletions say so.
 	Deletions *Deletions
 
-	// Scope names the source's Scope that cuts this stream into partitions.
+	// Passes are lists that together hold the stream's rows, which may go from one
+	// to another meanwhile: they are read one after another, in this order.
+	Passes []Pass
+
+	// Scope names the source's Scope that cuts this stream into partitions. What
+	// the scope injects and the schema of a stream with a Parent lacks is left out.
 	Scope string
 	// Parent makes this stream a child: it is read once per parent row.
 	Parent *Parent
@@ -184,6 +224,11 @@ type Stream struct {
 	Ignore []string
 	// Trim names text properties that the vendor pads with blanks.
 	Trim []string
+	// Fill holds the values of properties that the vendor leaves null or absent;
+	// {config_key} in them are filled in.
+	Fill []Param
+	// Each is how the list is read where it is refused as a whole.
+	Each *Each
 	// Hidden names properties that are not selected by default.
 	Hidden []string
 	// Convert holds conversions of a property's raw JSON value into the JSON
@@ -204,6 +249,14 @@ func (s *Stream) Needs() string {
 		return s.With.Stream
 	}
 	return ""
+}
+
+// Pass is one of several lists of a stream.
+type Pass struct {
+	Params []Param
+	// If names the config key of a boolean without which the list is left out; ""
+	// is none.
+	If string
 }
 
 // Chunked tells how a row is put together from several calls.
@@ -303,6 +356,9 @@ type Read struct {
 	Config Config
 	// From and To are the bounds, "" where open; both belong to what is read.
 	From, To string
+	// Start and End are what the user wants to be covered: start_date, zero for
+	// none, and the earlier of end_date and now.
+	Start, End time.Time
 	// Fields are the selected properties without the tap's own.
 	Fields []Property
 	// Hint returns the hint of a property, "" for none.
@@ -315,6 +371,8 @@ type Step struct {
 	// After is the least wait; what is waited grows from one poll to the next.
 	After    time.Duration
 	Download *Request
+	// Here: the answer itself is the file.
+	Here bool
 	// Rows is how many rows the file of a Table has to hold, 0 where the vendor
 	// does not tell.
 	Rows int64
@@ -325,11 +383,32 @@ type Parent struct {
 	Stream string
 	Bind   []Bind
 	// Prune drops parents that are known to have no children, without a call.
-	// It gets the raw values of Bind in order, nil where absent.
-	Prune func(values [][]byte) bool
+	Prune []Prune
+	// Refusals are the statuses by which the vendor refuses the children of one
+	// parent: it is left out with a warning, and the others are read on. No
+	// bookmark passes what it may have had. Where all are refused it is a fault.
+	Refusals []int
+	// None are those of Refusals that may as well tell of a parent without
+	// children, so that all of them may be refused.
+	None []int
 	// Changed reads the children only of parents that changed since the
 	// children were last read whole; otherwise all parents are read.
 	Changed bool
+}
+
+// Prune tells that a parent has no children: its member Member is one of the
+// JSON literals Is. A member that is absent tells nothing.
+type Prune struct {
+	Member string
+	Is     []string
+}
+
+// Each is another list, with whose rows a list is asked that a vendor may refuse,
+// with 400, to give as a whole.
+type Each struct {
+	Path   string // of the other list, a bare array of rows
+	Member string // of its rows
+	Param  string // gets the member's value
 }
 
 // Bind carries a value from a parent's row to its children.
@@ -346,6 +425,22 @@ type With struct {
 	// values of Inject are copied from that carrier row. Empty: no join.
 	On, From string
 	Inject   []Bind
+	// Fields goes before the names of the rider's fields where the carrier's
+	// Select lists them: "LINE."; "" where it does not.
+	Fields string
+	// Inside is the path, within each of the carrier's rows, of the array or
+	// object that holds the rider's rows; arrays on the way are gone through. The
+	// values of Inject come from the carrier's row, or are those that its Parent
+	// binds.
+	Inside string
+	// Else are asked, one for each name of Inside, where that member is null or
+	// absent, for a vendor who does not tell whether that means none: bare arrays.
+	// Empty: it means none. Their {placeholders} are the carrier's and the members
+	// of the object that lacks the rows.
+	Else []string
+	// Params go with the carrier's requests, if the rider is wanted, or the
+	// carrier's own records show what lies Inside.
+	Params []Param
 }
 
 // DeletedAt is the property that tells when a row was deleted.
@@ -369,8 +464,12 @@ type Deletions struct {
 // Partition is one part of a stream that has its own bookmark: a division, a
 // company, a module.
 type Partition struct {
-	ID   string // key in the state and in logs
-	Name string // for people
+	ID string // key in the state and in logs
+	// Within: this is the part called Part of something larger, under whose name
+	// the state keeps one bookmark for all its parts; it moves once all were read.
+	// See Scope.Parts.
+	Within, Part string
+	Name         string // for people
 	// Values fill {placeholders} of the path and the parameters.
 	Values []Param
 	// Inject holds the JSON literals of the scope's Inject properties.
@@ -390,6 +489,10 @@ type Partition struct {
 type Scope struct {
 	// Inject names the properties that the tap adds to each row.
 	Inject []string
+	// Parts is the member of the state, beginning with "_", that lists the parts
+	// which a bookmark covers, of partitions that are Within something: one that is
+	// not among them is read from its beginning.
+	Parts string
 	// Noun is what a partition is called, for people.
 	Noun string
 	// Expand lists the partitions, once per run, also those to be skipped.

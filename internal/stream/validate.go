@@ -117,9 +117,13 @@ func (v *validation) stream(i int) {
 	}
 	v.needs()
 	v.placeholders()
+	v.filled()
+	v.survey()
 	v.cursor()
+	v.repeats()
 	v.page()
 	v.chunked()
+	v.shared()
 	v.deletions()
 	v.job()
 }
@@ -157,7 +161,9 @@ func (v *validation) properties() {
 		}
 	}
 	for _, name := range v.source.Scopes[s.Scope].Inject {
-		v.property("injected", name)
+		if s.Parent == nil {
+			v.property("injected", name)
+		}
 	}
 	for _, b := range s.binds() {
 		if b.Inject != "" {
@@ -240,6 +246,7 @@ func (v *validation) parent(up *Stream) {
 			v.say("nothing uses {%s}", b.To)
 		}
 	}
+	v.refusals()
 	if p.Changed && up.Cursor == nil {
 		v.say("Changed needs a replication key of %s", up.Name)
 	}
@@ -258,9 +265,10 @@ func (v *validation) with(up *Stream) {
 	if (w.On == "") != (w.From == "") {
 		v.say("With needs both On and From, or neither")
 	}
-	if w.On == "" && len(w.Inject) > 0 {
+	if w.On == "" && w.Inside == "" && len(w.Inject) > 0 {
 		v.say("With injects only where it joins")
 	}
+	v.inside()
 	for i, b := range w.Inject {
 		if b.From == "" || b.Inject == "" || b.To != "" {
 			v.say("Inject %d of With needs From and Inject, and no To", i+1)
@@ -275,7 +283,7 @@ func (v *validation) with(up *Stream) {
 	for i := range v.all {
 		o := v.all[i]
 		carried := o == up || o != s && o.With != nil && o.With.Stream == up.Name
-		if carried && o.Records == s.Records {
+		if carried && o.Records == s.Records && w.Inside == "" && (o.With == nil || o.With.Inside == "") {
 			v.say("its rows lie where those of %s do", o.Name)
 		}
 	}
@@ -398,7 +406,7 @@ func (v *validation) page() {
 		incomplete = p.Param == "" || p.Field == "" || p.Size <= 0 && !p.UntilEmpty
 	}
 	if incomplete {
-		v.say("Page lacks what it needs: %+v", s.Page)
+		v.say("Page lacks what it needs: %T", s.Page)
 	}
 }
 

@@ -180,14 +180,14 @@ func TestValidate(t *testing.T) {
 			s.Cursor.MaxRows, s.Cursor.Sparse, s.Page = 0, false, stream.NextLink{Next: "next"}
 		}),
 
-		"toy: lines: has no Page; say Single where one answer holds all rows":                              page(nil),
-		"toy: files: Job and Page exclude each other":                                                      at(files, func(s *stream.Stream) { s.Page = stream.Single{} }),
-		"toy: files: Job needs Create, and Poll for what it does not answer at once":                       at(files, func(s *stream.Stream) { s.Job.Create = nil }),
-		"toy: lines: Page lacks what it needs: {Next: Total:}":                                             page(stream.NextLink{}),
-		"toy: lines: Page lacks what it needs: {Param:page SizeParam: First:0 Size:0 More: Total:}":        page(stream.Number{Param: "page"}),
-		"toy: lines: Page lacks what it needs: {Param: SizeParam: Size:5 UntilEmpty:false Total:}":         page(stream.Offset{Size: 5}),
-		"toy: lines: Page lacks what it needs: {Param:t Token: SizeParam: Size:0 More: Drop:[]}":           page(stream.Token{Param: "t"}),
-		"toy: lines: Page lacks what it needs: {Param:k Field: SizeParam: Size:5 First: UntilEmpty:false}": page(stream.Keyset{Param: "k", Size: 5}),
+		"toy: lines: has no Page; say Single where one answer holds all rows":        page(nil),
+		"toy: files: Job and Page exclude each other":                                at(files, func(s *stream.Stream) { s.Page = stream.Single{} }),
+		"toy: files: Job needs Create, and Poll for what it does not answer at once": at(files, func(s *stream.Stream) { s.Job.Create = nil }),
+		"toy: lines: Page lacks what it needs: stream.NextLink":                      page(stream.NextLink{}),
+		"toy: lines: Page lacks what it needs: stream.Number":                        page(stream.Number{Param: "page"}),
+		"toy: lines: Page lacks what it needs: stream.Offset":                        page(stream.Offset{Size: 5}),
+		"toy: lines: Page lacks what it needs: stream.Token":                         page(stream.Token{Param: "t"}),
+		"toy: lines: Page lacks what it needs: stream.Keyset":                        page(stream.Keyset{Param: "k", Size: 5}),
 
 		"toy: entries: Chunked and Job exclude each other": at(entries, func(s *stream.Stream) {
 			s.Job, s.Page = good().Streams[files].Job, nil

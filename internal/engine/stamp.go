@@ -1,0 +1,74 @@
+package engine
+
+import "time"
+
+// stamps tells whether the replication value of the rows is the day that they
+// were asked for, see stream.Stamp.
+func (rd *reader) stamps() bool { return rd.s.Cursor != nil && rd.s.Cursor.Stamp != nil }
+
+// valueOf turns an instant into a replication value. The days of a stamp are
+// those of the source's zone.
+func (rd *reader) valueOf(t time.Time) int64 {
+	if !rd.stamps() {
+		return rd.unit.FromTime(t)
+	}
+	y, m, d := t.In(rd.zone()).Date()
+	return rd.unit.FromTime(time.Date(y, m, d, 0, 0, 0, 0, time.UTC))
+}
+
+// zone is that of the source's values without one.
+func (rd *reader) zone() *time.Location {
+	if of := rd.run.Source.Zone; of != nil {
+		if zone := of(rd.run.Config); zone != nil {
+			return zone
+		}
+	}
+	return time.UTC
+}
+
+// back is how much earlier than the bookmark a stamped stream is read.
+func (rd *reader) back() int64 {
+	if !rd.stamps() {
+		return 0
+	}
+	return int64(rd.s.Cursor.Stamp.Back)
+}
+
+// unstamped tells whether a stamped stream is read for the first time: whole,
+// and without a bound, for of no row is known whether it lies within.
+func (rd *reader) unstamped(part string) bool {
+	if !rd.stamps() || !rd.run.Since.IsZero() {
+		return false
+	}
+	mark, err := rd.bookmark(part)
+	return err != nil || mark == nil || rd.refreshing()
+}
+
+// days is how long a window is, 0 for one that holds all.
+func (rd *reader) days() int {
+	if rd.stamps() {
+		return 1
+	}
+	return rd.run.Window
+}
+
+// stamp sets the day of the rows of a window; those of a first read have none.
+func (l *lane) stamp() {
+	if !l.rd.stamps() {
+		return
+	}
+	var literal []byte
+	if !l.span.openFrom {
+		literal = append(append([]byte{'"'}, l.rd.unit.Format(l.span.from, "")...), '"')
+	}
+	l.feeds[0].conv.SetInject(len(l.rd.inject)-1, literal)
+}
+
+// stamped is what a bookmark may become once a window has been read: after a
+// first read the day on which it began.
+func (l *lane) stamped(sp span) peak {
+	if !l.rd.stamps() || !sp.openFrom {
+		return peak{}
+	}
+	return peak{l.rd.cap(), true}
+}
