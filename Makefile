@@ -69,8 +69,8 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 	go test ./internal/auth -run 'TestCrash$$|TestWindowOfLoss' -v -runs 1000
 
-suite: ## the conformance suite in every way and with every seed; make test runs a part of it under the race detector
-	go test ./internal/sourcetest
+suite: ## every way, seed and switch; make test runs a part of them under the race detector
+	go test ./internal/sourcetest ./internal/source/...
 
 bars: ## the calls and credits that large modules may cost
 	go test ./internal/source/zohocrm -run 'ManyContacts|UnchangedModules|Discovery' -v -contacts 100000

@@ -1,0 +1,5 @@
+//go:build !race
+
+package accountview_test
+
+const underRace = false

@@ -1,0 +1,5 @@
+//go:build !race
+
+package buchhaltungsbutler_test
+
+const underRace = false

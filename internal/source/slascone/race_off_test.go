@@ -1,0 +1,5 @@
+//go:build !race
+
+package slascone_test
+
+const underRace = false
