@@ -375,7 +375,10 @@ func TestSameSeedSameBytes(t *testing.T) {
 	other := newAPI(t, emulator.Options{Seed: 6})
 	for _, d := range definitions {
 		path := d.path + "/?modified__gte=2024-01-01&page=1"
-		require.Equal(t, one.get(path), two.get(path))
+		first, second := one.get(path), two.get(path)
+		first.header.Del("Date") // the clock goes on
+		second.header.Del("Date")
+		require.Equal(t, first, second)
 		if d.size == 0 && d.fields != "" {
 			require.NotEqual(t, one.get(path).body, other.get(path).body, d.name)
 		}
