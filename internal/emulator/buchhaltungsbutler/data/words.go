@@ -25,7 +25,7 @@ var (
 	comments = []string{"", "", "", "geprüft", "Rückfrage bei Hr. Groß", "siehe Beleg"}
 	banks    = []struct{ number, code, name string }{
 		{"DE02120300000000202051", "BYLADEM1001", ""},
-		{"DE02500105170137075030", "INGDDEFFXXX", "ING-DiBa"},
+		{"DE02500105170137075030", "INGDDEFF", "ING-DiBa"},
 		{"0532013000", "37040044", "Commerzbank Köln"},
 		{"CH9300762011623852957", "ZKBKCHZZ80A", ""},
 	}
