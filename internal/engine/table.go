@@ -2,12 +2,15 @@ package engine
 
 import (
 	"archive/zip"
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/klauspost/compress/flate"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/csvspan"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -23,6 +26,8 @@ const (
 	// anyExpanded: rows of nothing but commas come to a hundred to one.
 	maxRatio    = 400
 	anyExpanded = 64 << 20
+	// packedBuffer is what is read of the file at once.
+	packedBuffer = 64 << 10
 )
 
 // table turns the rows of a table file into lines, block by block. What has
@@ -154,6 +159,9 @@ func openTable(file stream.File) (io.ReadCloser, error) {
 	if size := entry.UncompressedSize64; size > anyExpanded && size/maxRatio > uint64(file.Size()) {
 		return nil, fmt.Errorf("the archive of %d bytes expands to %d", file.Size(), size)
 	}
+	archive.RegisterDecompressor(zip.Deflate, func(r io.Reader) io.ReadCloser {
+		return flate.NewReader(bufio.NewReaderSize(r, packedBuffer))
+	})
 	return entry.Open()
 }
 

@@ -101,6 +101,7 @@ var libraries = []library{
 	{"golang.org/x/term", []string{"internal/cli"}, false, "whether stderr is a terminal concerns only what is shown there"},
 	{"github.com/gofrs/flock", []string{"internal/cli", "internal/auth"}, false, "locks are held around a run (cli) and a token's refresh (auth)"},
 	{"github.com/hashicorp/go-retryablehttp", []string{"internal/httpx"}, false, "there is one request path; its defaults (URLs with secrets in errors, uncapped Retry-After) are tamed there"},
+	{"github.com/klauspost/compress/flate", []string{"internal/engine"}, false, "files of gigabytes are unpacked in it, 1.4 times faster than by the standard library"},
 	{"github.com/santhosh-tekuri/jsonschema/v5", []string{"internal/schema"}, true, "one package hides the validator; tests may take it as an independent judge"},
 	{"golang.org/x/time/rate", []string{"internal/budget", "internal/emulator/..."}, false, "it smooths a pace and is no window: budget knows the difference"},
 	{"golang.org/x/sync", []string{"internal/engine", "internal/httpx", "internal/auth"}, false, "goroutines with an owner that waits for them, where there are goroutines"},

@@ -108,17 +108,37 @@ const hexDigits = "0123456789abcdef"
 // AppendQuoted appends text as a JSON string and escapes only what must be:
 // quotes, backslashes and control characters. The text must be valid UTF-8.
 func AppendQuoted(dst, text []byte) []byte {
+	dst, _, _ = appendQuoted(dst, text)
+	return dst
+}
+
+// AppendText is [AppendQuoted] for any text: it returns what [Scan] would tell of
+// the string, and an error for a text that is not UTF-8.
+func AppendText(dst, text []byte) ([]byte, Info, error) {
+	start := len(dst)
+	dst, info, ascii := appendQuoted(dst, text)
+	if !ascii && !utf8.Valid(text) {
+		return dst[:start], 0, Fault(text, 0, "invalid UTF-8")
+	}
+	return dst, info, nil
+}
+
+// appendQuoted also tells whether all of the text is ASCII.
+func appendQuoted(dst, text []byte) (out []byte, info Info, ascii bool) {
 	// Most of what is quoted is JSON, where every few bytes need an escape: room
 	// for two bytes each, and for whole words beyond the end, spares the append.
 	n := len(dst)
-	dst = slices.Grow(dst, 2*len(text)+2+8)
-	out := dst[:cap(dst)]
+	out = slices.Grow(dst, 2*len(text)+2+8)
+	out = out[:cap(out)]
 	out[n] = '"'
 	n++
+	info = String
+	var seen uint64 // the high bits of all that was copied
 	for i := 0; i < len(text); {
 		if i+8 <= len(text) {
 			w := binary.LittleEndian.Uint64(text[i:])
 			binary.LittleEndian.PutUint64(out[n:], w)
+			seen |= w
 			// As special, but non-ASCII bytes pass.
 			m := ((w - blanks) | ((w ^ quotes) - ones) | ((w ^ slashes) - ones)) &^ w & highs
 			if m == 0 {
@@ -132,20 +152,26 @@ func AppendQuoted(dst, text []byte) []byte {
 		case c == '"' || c == '\\':
 			out[n], out[n+1] = '\\', c
 			n += 2
+			info |= Escaped
 		case c < ' ':
+			info |= Escaped
+			if c == 0 {
+				info |= Dirty
+			}
 			// Up to six bytes: they may take the room of what follows.
 			head := appendControl(out[:n], c)
 			n = len(head)
 			out = slices.Grow(head, 2*(len(text)-i)+8)
 			out = out[:cap(out)]
 		default:
+			seen |= uint64(c)
 			out[n] = c
 			n++
 		}
 		i++
 	}
 	out[n] = '"'
-	return out[:n+1]
+	return out[:n+1], info, seen&highs == 0
 }
 
 func appendControl(dst []byte, c byte) []byte {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -124,4 +125,25 @@ func FuzzText(f *testing.F) {
 			checkText(t, b)
 		}
 	})
+}
+
+// TestAppendText: what is told of a string is what the scanner says of it.
+func TestAppendText(t *testing.T) {
+	for _, text := range []string{
+		"", "plain", `a "b" \c`, "ends\n", "\x00", "a\x00b", "Zoë 漢字 🙂", "\x1f", "\t", "seven b", "seven é", "eight by",
+		strings.Repeat("x", 100) + `"`, strings.Repeat("x", 17) + "é", "\xff", "eight\xffby", `"` + "\xc3",
+	} {
+		b, info, err := jsonspan.AppendText([]byte("before"), []byte(text))
+		if !utf8.ValidString(text) {
+			require.ErrorContains(t, err, "invalid UTF-8", "%q", text)
+			require.Equal(t, "before", string(b))
+			continue
+		}
+		require.NoError(t, err)
+		end, want, err := jsonspan.Scan(b, len("before"))
+		require.NoError(t, err)
+		require.Equal(t, len(b), end, "%q", text)
+		require.Equal(t, want, info, "%q", text)
+		require.Equal(t, string(b), string(jsonspan.AppendQuoted([]byte("before"), []byte(text))))
+	}
 }

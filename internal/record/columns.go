@@ -1,12 +1,10 @@
 package record
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"unicode/utf8"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
 )
@@ -171,24 +169,7 @@ func appendField(b []byte, k *column, text []byte) ([]byte, jsonspan.Info, error
 	case k.Separator != "":
 		return appendList(b, text, k.Separator)
 	}
-	return appendText(b, text)
-}
-
-// appendText appends a string. What is known of its literal follows from the text.
-func appendText(b, text []byte) ([]byte, jsonspan.Info, error) {
-	if !utf8.Valid(text) {
-		return b, 0, jsonspan.Fault(text, 0, "invalid UTF-8")
-	}
-	start := len(b)
-	b = jsonspan.AppendQuoted(b, text)
-	info := jsonspan.String
-	if len(b)-start != len(text)+2 {
-		info |= jsonspan.Escaped
-		if bytes.IndexByte(text, 0) >= 0 {
-			info |= jsonspan.Dirty
-		}
-	}
-	return b, info, nil
+	return jsonspan.AppendText(b, text)
 }
 
 func appendList(b, text []byte, separator string) ([]byte, jsonspan.Info, error) {
@@ -199,7 +180,7 @@ func appendList(b, text []byte, separator string) ([]byte, jsonspan.Info, error)
 		if i > 0 {
 			b = append(b, ',')
 		}
-		if b, _, err = appendText(b, part); err != nil || !more {
+		if b, _, err = jsonspan.AppendText(b, part); err != nil || !more {
 			return append(b, ']'), jsonspan.Array, err
 		}
 		text = rest
