@@ -14,8 +14,6 @@ import (
 	"sync"
 )
 
-//go:generate go run ./generate
-
 // Variant is the family of an entity set (DOC, the vendor's "API types").
 type Variant int
 

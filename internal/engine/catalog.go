@@ -10,12 +10,20 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/schemas"
 )
 
+// SchemaText returns the schema of a static stream as it is written.
+func SchemaText(src *stream.Source, s *stream.Stream) ([]byte, error) {
+	if src.Schema != nil {
+		return src.Schema(s.Name)
+	}
+	return schemas.File(src.Name, s.Name)
+}
+
 // Schema returns the whole schema of a stream: the tap's own members, the
 // vendor's, and the one that keeps what the schema cannot hold.
 func Schema(src *stream.Source, s *stream.Stream) (*singer.Schema, error) {
 	own := s.Schema
 	if own == nil {
-		raw, err := schemas.File(src.Name, s.Name)
+		raw, err := SchemaText(src, s)
 		if err != nil {
 			return nil, err
 		}

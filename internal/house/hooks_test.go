@@ -30,11 +30,25 @@ var agreed = map[string]map[string]int{
 	// Open: the account tells its division and its clock. Instant, Filter,
 	// Floor: times are readings of that clock, two kinds of cursor are filtered
 	// in OData. Proof, Begin: row versions. Ignore: __deferred shows by its value.
-	// Rights, Granted: lists are empty where rights lack.
+	// Rights, Granted: lists are empty where rights lack. Schema: the vendor's own
+	// model makes it.
 	"exact_online": {
-		"Classify": 1, "Settings.Check": 2, "Open": 1, "Scopes.Expand": 1, "Instant": 1, "Ignore": 1, "Rights": 1, "Granted": 1,
+		"Schema": 1, "Classify": 1, "Settings.Check": 2, "Open": 1, "Scopes.Expand": 1, "Instant": 1, "Ignore": 1, "Rights": 1, "Granted": 1,
 		"Streams.Cursor.Filter": 2, "Streams.Cursor.Floor": 1, "Streams.Cursor.Proof": 1,
 		"Streams.Cursor.Begin.Ask": 1, "Streams.Cursor.Begin.Read": 1,
+	},
+	"slascone": {"Settings.Check": 2},
+	// Discover: the company's dictionary tells its columns. Open: its code names
+	// its number. Filter, Floor: dates are FoxPro literals of its clock.
+	"accountview": {
+		"Classify": 1, "Discover": 1, "Open": 1, "Zone": 1, "Settings.Check": 2, "Scopes.Expand": 3,
+		"Streams.Cursor.Filter": 1, "Streams.Cursor.Floor": 1,
+	},
+	// Convert: ids come as text or number. Filter, Floor: days of the vendor's
+	// clock. Job.Open: reports are tables inside an answer.
+	"buchhaltungsbutler": {
+		"Classify": 1, "Zone": 1, "Scopes.Expand": 1, "Streams.Convert": 1,
+		"Streams.Cursor.Filter": 1, "Streams.Cursor.Floor": 1, "Streams.Job.Open": 2,
 	},
 }
 

@@ -61,7 +61,6 @@ var layers = []layer{
 		"a source is a table with hooks: no other source, no engine, no I/O (jsonspan is for converters)",
 	},
 	{"internal/edm", nil, "the vendor's published model is data, for the table and the sandbox alike"},
-	{"internal/edm/generate", []string{"internal/edm"}, "writes the schemas from the model"},
 	{"internal/emulator", nil, "a stand-in that shared code with the tap would share its mistakes"},
 	{"internal/emulator/all", []string{"internal/emulator", "internal/emulator/*"}, "the list of stand-ins, and nothing else"},
 	{"internal/emulator/rows", nil, "rows follow from a seed and a number, for any vendor"},
@@ -130,11 +129,11 @@ type restriction struct {
 }
 
 var restrictions = []restriction{
-	{"os", []string{"cmd/...", "internal/edm/generate", "internal/cli", "internal/config", "internal/auth", "internal/httpx", "internal/emulator/...", "internal/bench/...", "internal/demo/..."}, "files and the environment belong to cli, config (settings, secrets), auth (the token store), httpx (bodies too large for memory) and the sandbox"},
+	{"os", []string{"cmd/...", "internal/cli", "internal/config", "internal/auth", "internal/httpx", "internal/emulator/...", "internal/bench/...", "internal/demo/..."}, "files and the environment belong to cli, config (settings, secrets), auth (the token store), httpx (bodies too large for memory) and the sandbox"},
 	{"os/exec", []string{"internal/cli", "internal/config", "internal/bench/...", "internal/demo/..."}, "processes are started for <key>_cmd (config) and the browser of a sign-in (cli)"},
 	{"os/signal", []string{"internal/cli", "internal/bench/...", "internal/demo/..."}, "signals end the run, and cli owns the run"},
 	{"syscall", []string{"internal/cli", "internal/httpx", "internal/auth", "internal/emulator/...", "internal/bench/...", "internal/demo/..."}, "only the edges name what an operating system says"},
-	{"flag", []string{"internal/edm/generate", "internal/bench/...", "internal/demo/..."}, "cobra parses the command line"},
+	{"flag", []string{"internal/bench/...", "internal/demo/..."}, "cobra parses the command line"},
 	{"net", []string{"internal/httpx", "internal/cli", "internal/emulator/..."}, "one package talks to vendors; cli and the emulator listen on loopback"},
 	{"net/http", []string{"internal/httpx", "internal/auth", "internal/cli", "internal/emulator/...", "internal/bench/...", "internal/demo/...", "internal/stream", "internal/budget", "internal/engine", "internal/paging", "internal/source/*"}, "one request path; others take at most names and headers from it (see the rule on net/http)"},
 	{"testing", nil, "test code stays out of the binary"},

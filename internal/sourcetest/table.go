@@ -15,7 +15,6 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/schema"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
-	"github.com/tap-backoffice/tap-backoffice/schemas"
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -180,7 +179,7 @@ func schemaFiles(t *testing.T, s *subject) {
 		}
 		var text []byte
 		if st.Schema == nil {
-			raw, err := schemas.File(s.src.Name, st.Name)
+			raw, err := engine.SchemaText(s.src, st)
 			require.NoError(t, err)
 			text, used[st.Name+".json"] = raw, true
 		} else {

@@ -81,6 +81,9 @@ type Source struct {
 	// Helpers are in no catalog: they are read since others need their rows.
 	// Their Schema is set.
 	Helpers []Stream
+	// Schema makes the schema of a static stream from the model that the vendor
+	// publishes; nil where schemas/<source>/<stream>.json holds it.
+	Schema func(stream string) ([]byte, error)
 	// Deletions: what was deleted is written too, with DeletedAt; see For.
 	Deletions bool
 	// Discover finds further streams at run time; nil where all are static.
@@ -155,8 +158,8 @@ type Stream struct {
 	Group string
 	// Selected is selected-by-default.
 	Selected bool
-	// Schema is set for streams found at run time; a static stream's schema
-	// is schemas/<source>/<name>.json.
+	// Schema is set for streams found at run time; for a static one see
+	// [Source].Schema.
 	Schema *Schema
 
 	Method string  // "" is GET

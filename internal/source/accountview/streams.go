@@ -175,12 +175,12 @@ func (o *object) reading() stream.Stream {
 		s.Select, s.All = "", false
 	}
 	s.Page = o.pages()
-	switch o.cursor {
-	case "":
-	case changedAt:
-		s.Cursor = &stream.Cursor{Field: o.cursor, Filter: since(o.cursor), Open: true, Floor: floor}
-	default:
-		s.Cursor = &stream.Cursor{Field: o.cursor, Filter: since(o.cursor), Open: true, Lookback: datedBack}
+	if o.cursor == "" {
+		return s
+	}
+	s.Cursor = &stream.Cursor{Field: o.cursor, Filter: since(o.cursor), Open: true, Floor: floor}
+	if o.cursor != changedAt {
+		s.Cursor.Floor, s.Cursor.Lookback = nil, datedBack
 	}
 	return s
 }

@@ -11,6 +11,7 @@ package exactonline
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -76,6 +77,7 @@ func Source() *stream.Source {
 		Probe:    "current_me",
 		Scopes:   map[string]stream.Scope{scope: {Noun: "division", Inject: []string{edm.Division}, Expand: divisions}},
 		Streams:  streams(),
+		Schema:   schema,
 	}
 }
 
@@ -149,6 +151,15 @@ func table(set *edm.Set) stream.Stream {
 		s.Deletions = &stream.Deletions{Stream: deletedStream, Key: "EntityKey", At: "DeletedDate", Where: "EntityType", Is: strconv.Itoa(set.EntityType)}
 	}
 	return s
+}
+
+// schema is made from the model: there is nothing to write by hand.
+func schema(name string) ([]byte, error) {
+	set := edm.Find(name)
+	if set == nil {
+		return nil, fmt.Errorf("the model has no set %q", name)
+	}
+	return set.Schema(), nil
 }
 
 func isGUID(set *edm.Set, property string) bool {

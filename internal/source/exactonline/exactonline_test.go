@@ -7,16 +7,17 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
-	"github.com/tap-backoffice/tap-backoffice/schemas"
 )
 
 func TestTable(t *testing.T) {
 	src := Source()
 	require.Empty(t, src.Validate(func(s *stream.Stream) (*singer.Schema, error) {
-		raw, err := schemas.File(src.Name, s.Name)
+		raw, err := src.Schema(s.Name)
 		if err != nil {
 			return nil, err
 		}
 		return singer.ParseSchema(raw)
 	}))
+	_, err := src.Schema("nothing")
+	require.ErrorContains(t, err, `no set "nothing"`)
 }
