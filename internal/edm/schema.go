@@ -12,19 +12,20 @@ const Division = "_division"
 // Schema returns the JSON Schema of the set's stream: the key first, the
 // division's number at its head, then the properties in their order.
 func (s *Set) Schema() []byte {
-	b := []byte("{\n  \"type\": \"object\",\n  \"properties\": {\n")
+	all := s.Properties()
+	b := make([]byte, 0, 128+96*len(all))
+	b = append(b, "{\n  \"type\": \"object\",\n  \"properties\": {\n"...)
 	first := true
 	add := func(name, schema string) {
 		if !first {
 			b = append(b, ",\n"...)
 		}
 		first = false
-		b = fmt.Appendf(b, "    %q: %s", name, schema)
+		b = append(append(append(append(b, `    "`...), name...), `": `...), schema...)
 	}
 	if s.Scoped() {
 		add(Division, `{"type": "integer"}`)
 	}
-	all := s.Properties()
 	for _, key := range s.Key {
 		i := slices.IndexFunc(all, func(p Property) bool { return p.Name == key })
 		add(key, `{"type": "`+all[i].Type.json()+`"}`)
