@@ -45,7 +45,7 @@ func (f *flags) bind(c *cobra.Command) {
 	p.StringVar(&f.test, "test", "", "`WHAT` to try in place of a sync: all (one record per stream) or schema")
 	p.Lookup("test").NoOptDefVal = "all"
 	p.BoolVar(&f.about, "about", false, "print what this tap is and which settings it takes")
-	p.StringVar(&f.format, "format", "text", "`FORM` of --about: text, json or markdown")
+	p.StringVar(&f.format, "format", "text", "`FORM` of --about: text, json, markdown or meltano")
 	p.BoolVar(&f.version, "version", false, "print the version")
 	p.BoolVar(&f.dev, "dev", false, "accepted and ignored")
 	_ = p.MarkHidden("dev")

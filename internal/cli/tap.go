@@ -277,6 +277,14 @@ func (a *app) about(args []string) error {
 			return err
 		}
 		return a.print(text)
+	case "meltano":
+		if len(srcs) != 1 {
+			return &fault.Error{
+				Kind: fault.Config, Err: errors.New("--format meltano: a plugin reads one source"),
+				Hint: "name it: tap-backoffice saasoptics --about --format meltano",
+			}
+		}
+		return a.print(config.AboutMeltano(srcs[0]))
 	}
-	return notOneOf("--format", a.flags.format, "text, json or markdown")
+	return notOneOf("--format", a.flags.format, "text, json, markdown or meltano")
 }

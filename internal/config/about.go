@@ -16,8 +16,9 @@ import (
 type Doc struct {
 	Key  string
 	Kind stream.SettingKind
-	// Required by every source that has it.
+	// Required by every source that has it, but for those of Spared.
 	Required bool
+	Spared   []string
 	Secret   bool
 	Default  string
 	Doc      string
@@ -38,10 +39,13 @@ func Describe(srcs ...*stream.Source) []Doc {
 			i, seen := at[s.Key]
 			if !seen {
 				i, at[s.Key] = len(docs), len(docs)
-				docs = append(docs, Doc{Key: s.Key, Kind: s.Kind, Required: true, Secret: s.Kind == stream.Secret, Default: s.Default, Doc: s.Doc})
+				docs = append(docs, Doc{Key: s.Key, Kind: s.Kind, Secret: s.Kind == stream.Secret, Default: s.Default, Doc: s.Doc})
 			}
 			d := &docs[i]
-			d.Required = d.Required && s.Required
+			d.Required = d.Required || s.Required
+			if src != nil && !s.Required {
+				d.Spared = append(d.Spared, src.Name)
+			}
 			if d.Default != s.Default {
 				d.Default = "" // the sources differ
 			}
@@ -51,6 +55,9 @@ func Describe(srcs ...*stream.Source) []Doc {
 		}
 	}
 	for i := range docs {
+		if !docs[i].Required {
+			docs[i].Spared = nil
+		}
 		if len(docs[i].Sources) == len(srcs) {
 			docs[i].Sources = nil
 		}
@@ -88,7 +95,7 @@ func AboutMarkdown(srcs ...*stream.Source) string {
 	for _, d := range Describe(srcs...) {
 		required, def, doc := "", "", d.Doc
 		if d.Required {
-			required = "yes"
+			required = "yes" + d.spared()
 		}
 		if d.Default != "" {
 			def = "`" + d.Default + "`"
@@ -131,7 +138,7 @@ func settingsSchema(docs []Doc) map[string]any {
 	required := []string{}
 	for _, d := range docs {
 		types := append(jsonTypes(d.Kind), "null")
-		if d.Required && d.Sources == nil {
+		if d.Required && d.Sources == nil && d.Spared == nil {
 			required = append(required, d.Key)
 			types = types[:len(types)-1]
 		}
@@ -147,7 +154,7 @@ func settingsSchema(docs []Doc) map[string]any {
 		}
 		if d.Secret {
 			p["secret"], p["writeOnly"] = true, true
-			for i, from := range []string{"a file that holds", "a variable that holds", "a command that prints"} {
+			for i, from := range secretPlaces {
 				properties[d.Key+secretForms[i+1]] = map[string]any{
 					"type": []string{"string", "null"}, "description": "In place of " + d.Key + ": " + from + " it.",
 				}
@@ -160,6 +167,9 @@ func settingsSchema(docs []Doc) map[string]any {
 		"type":    "object", "properties": properties, "required": required,
 	}
 }
+
+// secretPlaces say what the forms of a secret behind the first one name.
+var secretPlaces = []string{"a file that holds", "a variable that holds", "a command that prints"}
 
 // jsonTypes are the JSON types of a kind, its own first.
 func jsonTypes(k stream.SettingKind) []string {
@@ -208,7 +218,7 @@ func summary(srcs []*stream.Source) string {
 func (d Doc) marks() []string {
 	m := []string{kindName(d.Kind)}
 	if d.Required {
-		m = append(m, "required")
+		m = append(m, "required"+d.spared())
 	}
 	if d.Default != "" {
 		m = append(m, "default "+d.Default)
@@ -217,6 +227,14 @@ func (d Doc) marks() []string {
 		m = append(m, "only "+strings.Join(d.Sources, " "))
 	}
 	return m
+}
+
+// spared names the sources that do without a required setting.
+func (d Doc) spared() string {
+	if d.Spared == nil {
+		return ""
+	}
+	return " but for " + strings.Join(d.Spared, " ")
 }
 
 func kindName(k stream.SettingKind) string {

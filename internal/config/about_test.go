@@ -39,7 +39,9 @@ func TestAboutSeveral(t *testing.T) {
 	}
 	require.Equal(t, []string{"other"}, docs["client_id"].Sources)
 	require.Nil(t, docs["start_date"].Sources)
-	require.False(t, docs["start_date"].Required)
+	require.Equal(t, []string{"other"}, docs["start_date"].Spared)
+	require.Contains(t, AboutText(source(), other), "required but for other")
+	require.Contains(t, AboutMarkdown(source(), other), "| yes but for other |")
 	require.Empty(t, docs["date_window_size"].Default)
 	require.Len(t, Describe(), len(Common(nil)))
 	require.Contains(t, AboutText(source(), other), "only other")

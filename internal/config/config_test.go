@@ -322,5 +322,13 @@ func TestWarnings(t *testing.T) {
 	} {
 		require.Contains(t, all, want)
 	}
+	passing := filepath.Join(t.TempDir(), ".meltano", "run", "tap-saasoptics", "tap.json")
+	require.NoError(t, os.MkdirAll(filepath.Dir(passing), 0o755))
+	require.NoError(t, os.WriteFile(passing, []byte(`{`+good+`}`), 0o644))
+	again, err := Read([]string{passing}, nil)
+	require.NoError(t, err)
+	under, err := again.Check(source())
+	require.NoError(t, err)
+	require.Empty(t, under.Warnings)
 	require.NotContains(t, all+fmt.Sprintf("%v %+v %#v %s %v", l, *l, *l, raw, *raw), mark)
 }
