@@ -45,6 +45,19 @@ type Options struct {
 type Plugin struct {
 	Name string // the source's name, and its path
 	Open func(Env) (Service, error)
+	// Guesses are lists of faults, each of which makes a service that the vendor's
+	// papers allow for as much as they do for the one without: whoever reads it
+	// must get the same rows.
+	Guesses []string
+	// Throttles are such lists that show at the vendor's limits alone: in how much
+	// may be asked for, and how often.
+	Throttles []string
+	// Passing are faults of the vendor's own, each with a count, that go away when
+	// they are asked again.
+	Passing []string
+	// Broken are such lists with the streams that cannot be read of that service:
+	// whoever does must find it out.
+	Broken map[string][]string
 }
 
 // Env is what a stand-in is told about the sandbox it is opened in.

@@ -119,7 +119,7 @@ func TestNewFaults(t *testing.T) {
 		_, err := New(c.options, toyPlugin)
 		require.ErrorContains(t, err, c.want)
 	}
-	broken := Plugin{"broken", func(Env) (Service, error) { return nil, errors.New("no data") }}
+	broken := Plugin{Name: "broken", Open: func(Env) (Service, error) { return nil, errors.New("no data") }}
 	_, err := New(Options{}, toyPlugin, broken)
 	require.EqualError(t, err, "broken: no data")
 	s, err := New(Options{Sources: []string{"toy"}}, broken, toyPlugin)

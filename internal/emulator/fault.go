@@ -46,7 +46,7 @@ var knownFaults = map[string]faultKind{
 	"bulk-tags-json": owned, "bulk-json-id": owned, "bulk-open-leads": owned, "coql-no-id-order": owned, "no-count": owned,
 	// slascone
 	"page-zero": owned, "page-zero-ok": owned, "page-ignored": owned, "page-cap": owned, "page-refused": owned,
-	"page-size-empty": owned, "order-shifts": owned, "newest-first": owned, "active-only": owned, "detail-bare": owned,
+	"page-size-empty": owned, "order-shifts": owned, "newest-first": owned, "active-only": owned, "detail-bare": owned, "shallow": owned,
 	"empty-204": owned, "bundles-by-customer": owned, "unknown-409": owned, "denied-403": owned, "denied-html": owned,
 	"users-404": owned, "users-400": owned, "assignments-paged": owned, "assigned-only": owned,
 	"from-exclusive": owned, "to-exclusive": owned, "created-on-arrival": owned, "filter-by-event": owned, "rollback-counter": owned,
@@ -200,7 +200,7 @@ var counted = []string{
 //	order-shifts         the order of a list moves on after each page;
 //	                     newest-first: what changed last comes first
 //	active-only          inactive licenses are left out unless asked for
-//	detail-bare          embedded objects are null
+//	detail-bare          embedded objects are null; shallow: their lists are
 //	empty-204            204 in place of every empty list
 //	bundles-by-customer  bundles are given by customer alone
 //	unknown-409          an unknown id is a 409, not a 404

@@ -92,6 +92,16 @@ func TestOverlap(t *testing.T) {
 		}
 		require.Subset(t, bare(w.good(""), "orders"), first(2))
 	})
+	t.Run("a row comes before each page", func(t *testing.T) {
+		w, tt := untold(t, 10, stream.Offset{Overlap: true, Size: 16})
+		w.v.before = func(c call) error {
+			if c.n > 1 && c.n < 6 {
+				tt.rows = slices.Insert(tt.rows, 0, trow{id: int64(100 + c.n), v: 1})
+			}
+			return nil
+		}
+		require.Subset(t, bare(w.good(""), "orders"), append(first(10), "102", "103", "104", "105"))
+	})
 	t.Run("the offset is ignored", func(t *testing.T) {
 		for _, n := range []int{1, 2, 3, 8} {
 			w, tt := untold(t, n, stream.Offset{Overlap: true})
@@ -227,6 +237,21 @@ func TestSlowWindows(t *testing.T) {
 	require.Equal(t, 5, wide, "each width is tried once")
 	require.Less(t, len(w.v.calls), 25)
 
+	// A vendor who counts days is asked for each of them once.
+	w.src.Stream("orders").Cursor.Floor = func(_ stream.Config, at time.Time) time.Time { return at.Truncate(24 * time.Hour) }
+	w.v.calls = nil
+	require.Subset(t, bare(w.good(""), "orders"), first(30))
+	days := map[string]bool{}
+	for _, c := range w.v.calls {
+		from, until := c.get("since"), c.get("until")
+		if a, _ := time.Parse(time.RFC3339Nano, from); a.IsZero() || w.v.before(c) != nil {
+			continue
+		}
+		require.False(t, days[from[:10]] || days[until[:10]], "%s to %s", from, until)
+		days[from[:10]], days[until[:10]] = true, true
+	}
+	require.Greater(t, len(days), 10)
+
 	w.v.before = func(call) error { return late() }
 	require.Equal(t, fault.Transient, fault.KindOf(w.run("").result("orders").Err), "not below a day")
 }
@@ -286,7 +311,7 @@ func actions(t *testing.T) (*world, *table) {
 	s := whole("orders")
 	s.Schema = schemaOf(dated)
 	s.Page = stream.Offset{Param: "offset", SizeParam: "limit", Size: 100, UntilEmpty: true, Overlap: true}
-	s.Cursor = &stream.Cursor{Field: "day", From: "since", To: "until", Stamp: &stream.Stamp{Back: 1}}
+	s.Cursor = &stream.Cursor{Field: "day", From: "since", To: "until", Stamp: &stream.Stamp{Margin: 2 * time.Hour}}
 	w := newWorld(t, s)
 	w.src.Zone = func(stream.Config) *time.Location { return time.FixedZone("east", 3*3600) }
 	tt := w.table("orders", 0, func(tt *table) { tt.cursor, tt.unit = "", stream.Day })
@@ -320,6 +345,13 @@ func TestStamp(t *testing.T) {
 	asked := w.v.asked()
 	require.Equal(t, "orders since=2026-11-20 until=2026-11-20 limit=(100) offset=(0)", asked[0])
 	require.Contains(t, asked[len(asked)-1], "since=2026-11-25 until=2026-11-25")
+
+	// Of a state that does not tell when the first read began, and of one that began
+	// at noon, the bookmark is the first day.
+	noon := `{"bookmarks":{"orders":{"day":"2026-11-21","_read_at":"2026-11-21T09:00:00Z"}}}`
+	for _, told := range []string{noon, strings.Replace(noon, `"_read_at"`, `"_other"`, 1)} {
+		require.Equal(t, []string{"3", "6"}, bare(w.good(told), "orders"))
+	}
 
 	quiet := w.good(strings.ReplaceAll(res.state(), "2026-11-23", "2026-11-25"))
 	require.Empty(t, bare(quiet, "orders"))
@@ -413,6 +445,7 @@ func TestEdits(t *testing.T) {
 		require.Contains(t, bare(w.good(broken.state()), "parts"), "3")
 	})
 	t.Run("a bookmark of unknown age", func(t *testing.T) {
+		edit(8, epoch.Add(time.Minute)) // which is new, and comes once
 		got := w.good(`{"bookmarks":{"orders":{"id":7}}}`)
 		require.Equal(t, []string{"3", "5", "7", "8", "9"}, sorted(bare(got, "orders")))
 	})

@@ -71,13 +71,19 @@ func (l *lane) edited(ctx context.Context) error {
 	return l.window(ctx, span{openFrom: true, openTo: true})
 }
 
-// unbound makes a lane of edits write all that comes.
+// unbound makes a lane of edits write all that comes, but for what is new: a window
+// brings that.
 func (l *lane) unbound() {
 	if l.kind != edits {
 		return
 	}
 	for _, f := range l.feeds {
 		f.cut, f.cap, f.edited = false, math.MinInt64, true
+		if mark, err := f.rd.bookmark(l.part.ID); err != nil || mark == nil || f.rd.refreshing() {
+			f.end = math.MinInt64
+		} else {
+			f.end = min(f.end, *mark)
+		}
 		for i := range f.kids {
 			f.kids[i].all = true
 		}

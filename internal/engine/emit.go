@@ -322,6 +322,7 @@ func (rd *reader) advance(part string, to peak) {
 	rd.keep(part, rd.s.Cursor.Field, p.v, rd.unit)
 	rd.keepTies(part, rd.ties[part])
 	rd.noteEdits(part, false)
+	rd.noteFirst(part)
 }
 
 // endStream closes a stream and its riders. Only a failure that concerns the

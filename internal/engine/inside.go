@@ -93,7 +93,7 @@ func (l *lane) inside(f *feed, b []byte, i, step int, lent []string, st *pageSta
 	if m.Err() != nil {
 		return m.Err()
 	}
-	if found == nil || string(found) == "null" {
+	if found == nil || string(found) == "null" || step+1 == len(path) && f.rd.partial(found) {
 		if len(w.Else) > 0 {
 			values, err := scalars(b, i)
 			st.apart = append(st.apart, apart{f, step, values, lent})
@@ -108,6 +108,28 @@ func (l *lane) inside(f *feed, b []byte, i, step int, lent []string, st *pageSta
 		_, err := l.row(f, b, i, st)
 		return err
 	})
+}
+
+// partial tells whether rows that lie inside lack what their own list may tell.
+func (rd *reader) partial(found []byte) bool {
+	wanted := slices.DeleteFunc(slices.Clone(rd.s.With.Whole), func(name string) bool { return !rd.keeps(name) })
+	if len(wanted) == 0 || found[0] != '[' {
+		return false
+	}
+	e := jsonspan.NewElements(found, 0)
+	for e.Next() {
+		told := 0
+		m := jsonspan.NewMembers(found, e.Start())
+		for m.Next() {
+			if slices.ContainsFunc(wanted, m.Named) && m.Info().Kind() != jsonspan.Null {
+				told++
+			}
+		}
+		if told < len(wanted) {
+			return true
+		}
+	}
+	return false
 }
 
 // elements hands over the objects of an array, or the one that stands in its place.

@@ -88,6 +88,23 @@ func TestInside(t *testing.T) {
 			"orders", "lines/10/taxes", "lines/12/taxes", "orders page=2", "orders/4/lines", "orders/4/lines", "lines/40/taxes", "orders page=3",
 		}, w.v.asked())
 	})
+	t.Run("asked for where rows are not whole", func(t *testing.T) {
+		w := nest(t)
+		lines := w.src.Stream("lines")
+		lines.Schema.Properties = append(lines.Schema.Properties, singer.Property{Name: "note", Schema: nullable("string", "")})
+		lines.With.Else, lines.With.Whole = []string{"orders/{id}/lines"}, []string{"note"}
+		rows := w.v.tables["orders"].rows[:4]
+		w.v.tables["orders"].rows = rows
+		rows[0].more = `,"lines":[{"id":10,"v":1,"note":""},{"id":11,"v":1,"note":"x"}]`
+		rows[1].more = `,"lines":[{"id":20,"v":1,"note":"x"},{"id":21,"v":1,"note":null}]`
+		rows[2].more, rows[3].more = `,"lines":[]`, `,"lines":[{"id":40,"v":1}]`
+		w.answers("orders/2/lines", `[{"id":20,"v":1,"note":"x"},{"id":21,"v":1,"note":"y"}]`)
+		w.answers("orders/4/lines", `[{"id":40,"v":1,"note":null}]`)
+		res := w.good("")
+		require.Equal(t, []string{"10.1", "11.1", "20.1", "21.1", "40.1"}, res.records("lines"))
+		require.Equal(t, []any{"", "x", "x", "y", nil}, res.values("lines", "note"))
+		require.Equal(t, []string{"orders", "orders/2/lines", "orders page=2", "orders/4/lines"}, w.v.asked())
+	})
 	t.Run("refused where it is not told", func(t *testing.T) {
 		w := nest(t)
 		w.src.Stream("lines").With.Else = []string{"orders/{id}/lines"}

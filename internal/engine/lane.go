@@ -275,6 +275,8 @@ func (l *lane) window(ctx context.Context, sp span) error {
 		switch {
 		case errors.Is(err, errWide):
 			a, b, _ := sp.halves(l.rd.unit)
+			cut := l.rd.apart(a, b)
+			a, b = cut[0], cut[1]
 			if err := l.window(ctx, a); err != nil || l.ignored {
 				return err
 			}

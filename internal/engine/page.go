@@ -230,6 +230,9 @@ func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows i
 	if c.stale++; c.stale < maxStale+c.slack {
 		return nil
 	}
+	if c.torn && rows < c.full {
+		return errTwice // no page is asked for in vain: each time rows came before it
+	}
 	return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("the last %d pages brought only rows that were there before", maxStale), Hint: "the vendor seems to ignore which page is asked for; report it"}
 }
 

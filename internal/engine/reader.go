@@ -270,7 +270,10 @@ func (rd *reader) low(part string) (v int64, ok bool) {
 	if err != nil || rd.refreshing() || rd.s.Cursor.Anew || rd.unit == stream.Int && !rd.run.Since.IsZero() {
 		mark = nil
 	}
-	return rd.from(mark)
+	if v, ok = rd.from(mark); mark != nil && rd.run.Since.IsZero() {
+		v = min(v, rd.eve(part, *mark))
+	}
+	return v, ok
 }
 
 // floor is the least value that a row at or after v may show.
@@ -285,7 +288,11 @@ func (rd *reader) floor(v int64, ok bool) (int64, bool) {
 func (rd *reader) from(mark *int64) (v int64, ok bool) {
 	r := rd.run
 	if !r.Since.IsZero() && rd.unit != stream.Int {
-		return rd.valueOf(r.Since), true
+		since := r.Since
+		if rd.stamps() {
+			since = since.Add(-rd.s.Cursor.Stamp.Margin)
+		}
+		return rd.valueOf(since), true
 	}
 	start, hasStart := int64(0), false
 	if !r.Start.IsZero() && rd.unit != stream.Int {
@@ -302,7 +309,7 @@ func (rd *reader) from(mark *int64) (v int64, ok bool) {
 		}
 		v = back
 	}
-	return v - rd.back(), true
+	return v, true
 }
 
 // cap is the greatest value that a bookmark may take in this run.

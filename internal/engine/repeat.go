@@ -242,6 +242,22 @@ func (l *lane) tooSlow(sp span, err error) bool {
 	return true
 }
 
+// apart moves the edges of neighbouring windows to where a day of the vendor begins,
+// of one who counts days: each belongs to one of them.
+func (rd *reader) apart(list ...span) []span {
+	c := rd.s.Cursor
+	if !c.Halve || c.Floor == nil || rd.unit != stream.Instant {
+		return list
+	}
+	for i := 1; i < len(list); i++ {
+		at := rd.unit.FromTime(c.Floor(rd.run.Config, rd.unit.Time(list[i].from)))
+		if at > list[i-1].from {
+			list[i-1].to, list[i].from = at-1, at
+		}
+	}
+	return list
+}
+
 // known to be wide: a window as wide was not read in time.
 func (l *lane) tooWide(sp span) bool {
 	w := l.rd.tooLong.Load()

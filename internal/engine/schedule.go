@@ -164,7 +164,7 @@ func (rd *reader) slices(ctx context.Context, yield func(slice) error) (err erro
 			sp := rd.span(part.ID)
 			spans = []span{sp}
 			if rd.s.Cursor.Filtered() && !sp.openFrom && !sp.openTo {
-				spans = windows(rd.unit, sp.from, sp.to, rd.days())
+				spans = rd.apart(windows(rd.unit, sp.from, sp.to, rd.days())...)
 			}
 		}
 		rows := []parentRow{{}}

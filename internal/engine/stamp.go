@@ -26,12 +26,29 @@ func (rd *reader) zone() *time.Location {
 	return time.UTC
 }
 
-// back is how much earlier than the bookmark a stamped stream is read.
-func (rd *reader) back() int64 {
-	if !rd.stamps() {
-		return 0
+// eve is the day from which on a stamped stream is read again whose bookmark is v:
+// the bookmark, or after a first read that began around midnight the day that the
+// vendor may have had then.
+func (rd *reader) eve(part string, v int64) int64 {
+	if !rd.stamps() || !rd.run.Since.IsZero() {
+		return v
 	}
-	return int64(rd.s.Cursor.Stamp.Back)
+	began := rd.told(part, readAt)
+	if began.IsZero() || rd.valueOf(began) != v {
+		return v
+	}
+	return rd.valueOf(began.Add(-rd.s.Cursor.Stamp.Margin))
+}
+
+// noteFirst keeps when a first read began, next to its bookmark.
+func (rd *reader) noteFirst(part string) {
+	if !rd.unstamped(part) {
+		return
+	}
+	if rd.s.Scope == "" {
+		part = ""
+	}
+	rd.run.State.SetMember(rd.s.Name, part, readAt, quotedTime(rd.run.upper))
 }
 
 // unstamped tells whether a stamped stream is read for the first time: whole,

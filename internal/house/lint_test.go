@@ -73,7 +73,7 @@ func depguard() string {
 	for _, lib := range libraries {
 		files := []string{"$all"}
 		if lib.tests {
-			files = append(files, "!$test", "!"+glob(suite))
+			files = append(files, testCode()...)
 		}
 		for _, owner := range lib.owner {
 			files = append(files, "!"+glob(owner))
@@ -82,7 +82,7 @@ func depguard() string {
 		deny(lib.path, "only for "+lib.users()+": "+lib.why)
 	}
 	for _, r := range restrictions {
-		files := []string{"$all", "!$test", "!" + glob(suite)}
+		files := append([]string{"$all"}, testCode()...)
 		for _, owner := range r.owner {
 			files = append(files, "!"+glob(owner))
 		}
@@ -98,6 +98,15 @@ func depguard() string {
 		line(6, "- %q", lib.path)
 	}
 	return b.String()
+}
+
+// testCode takes tests, and what is only for tests, out of a rule.
+func testCode() []string {
+	files := []string{"!$test"}
+	for _, dir := range suites {
+		files = append(files, "!"+glob(dir))
+	}
+	return files
 }
 
 // glob is the pattern of a layer as depguard matches file names.

@@ -25,8 +25,11 @@ var update = flag.Bool("update", false, "write golangci.yml's layer rules anew")
 const (
 	module = "github.com/tap-backoffice/tap-backoffice"
 	root   = "../.."
-	suite  = "internal/sourcetest" // called by tests only: it is test code
 )
+
+// suites are called by tests only: they are test code, which keeps to its layer
+// all the same.
+var suites = []string{"internal/sourcetest", "internal/sitetest", "internal/standintest"}
 
 // A file is one Go file of the tree, parsed but not compiled: the rules hold
 // for a tree that does not build, and for every platform's files.
@@ -34,7 +37,7 @@ type file struct {
 	path string // from the root, with slashes
 	dir  string
 	// test marks tests and what is only for tests; virtual marks folders with
-	// a file that uses testing/synctest.
+	// a file that runs in virtual time.
 	test, virtual bool
 	lines         int
 	set           *token.FileSet
@@ -49,10 +52,10 @@ func parse(set *token.FileSet, name string, src []byte) (*file, error) {
 	dir := path.Dir(name)
 	parsed := &file{
 		path: name, dir: dir, set: set, ast: f,
-		test:  strings.HasSuffix(name, "_test.go") || dir == suite,
+		test:  strings.HasSuffix(name, "_test.go") || slices.Contains(suites, dir),
 		lines: bytes.Count(src, []byte("\n")),
 	}
-	parsed.virtual = slices.Contains(parsed.imports(), "testing/synctest")
+	parsed.virtual = slices.ContainsFunc(parsed.imports(), func(p string) bool { return p == "testing/synctest" || p == module+"/internal/sitetest" })
 	return parsed, nil
 }
 

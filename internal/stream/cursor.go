@@ -57,7 +57,8 @@ type Cursor struct {
 	// Anew: rows are dated back, so that a bookmark tells nothing of what is still
 	// to come below it: the range is read from its beginning each time.
 	Anew bool
-	// Halve: a window that the vendor does not read in time (504) is cut in two.
+	// Halve: a window that the vendor does not read in time (504) is cut in two,
+	// where there is a Floor between two days.
 	Halve bool
 	// Kept is for how long the vendor lists a row; 0 for ever. A bookmark that
 	// was set longer ago has a gap behind it, which is warned of.
@@ -94,9 +95,11 @@ type Drift struct {
 // that was asked for. After a first read the bookmark is the day on which it
 // began.
 type Stamp struct {
-	// Back is how many days before the bookmark are read again, of a vendor whose
-	// zone is not certain.
-	Back int
+	// Margin is how far the vendor's midnight may be from that of the source's
+	// zone, of one whose zone is not certain: a first read that began no longer
+	// than that after midnight is followed by one from the day before on. The days
+	// that the vendor tells are its own.
+	Margin time.Duration
 }
 
 // Edits is for a Field that rows keep when they change: what changed since the

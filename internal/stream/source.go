@@ -441,6 +441,10 @@ type With struct {
 	// Empty: it means none. Their {placeholders} are the carrier's and the members
 	// of the object that lacks the rows.
 	Else []string
+	// Whole names members that a row in its own list has: where a row inside lacks
+	// one that is wanted, or has null there, the last list of Else is asked for too
+	// and its rows are taken.
+	Whole []string
 	// Params go with the carrier's requests, if the rider is wanted, or the
 	// carrier's own records show what lies Inside.
 	Params []Param

@@ -25,7 +25,7 @@ func (v *validation) repeats() {
 	p := v.schema.Property(c.Field)
 	if c.Stamp != nil {
 		day := p != nil && p.Format == "date"
-		if !day || !c.Bounded() || c.Sorted || c.Anew || s.Needs() != "" || s.Job != nil || s.Roads != nil || c.Stamp.Back < 0 {
+		if !day || !c.Bounded() || c.Sorted || c.Anew || s.Needs() != "" || s.Job != nil || s.Roads != nil || c.Stamp.Margin < 0 {
 			v.say("Stamp needs a replication key of type date, both bounds, and pages of a stream that is read by itself")
 		}
 	}

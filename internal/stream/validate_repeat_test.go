@@ -22,7 +22,7 @@ func again() *stream.Source {
 	src.Settings = append(src.Settings, stream.Setting{Key: "all", Kind: stream.Boolean})
 	passes, stamped, edited, anew := list("passes"), list("stamped"), list("edited"), list("anew")
 	passes.Passes = []stream.Pass{{If: "all"}, {}}
-	stamped.Cursor = &stream.Cursor{Field: "day", From: "from", To: "to", Stamp: &stream.Stamp{Back: 1}}
+	stamped.Cursor = &stream.Cursor{Field: "day", From: "from", To: "to", Stamp: &stream.Stamp{Margin: time.Hour}}
 	edited.Page = stream.Keyset{Param: "after", Field: "id", SizeParam: "limit", Size: 100, UntilEmpty: true, Number: true, Least: 10}
 	edited.Cursor = &stream.Cursor{Field: "id", From: "after", Sorted: true, Edits: &stream.Edits{Since: "since", Layout: time.DateTime, Margin: time.Hour}}
 	anew.Cursor = &stream.Cursor{Field: "at", From: "from", To: "to", Anew: true, Halve: true}
@@ -63,7 +63,7 @@ func TestValidateAgain(t *testing.T) {
 		{[]string{stamp}, func(s *stream.Source) { s.Stream("stamped").Cursor.Field = "at" }},
 		{[]string{stamp}, func(s *stream.Source) { s.Stream("stamped").Cursor.To = "" }},
 		{[]string{stamp}, func(s *stream.Source) { s.Stream("stamped").Cursor.Sorted = true }},
-		{[]string{stamp}, func(s *stream.Source) { s.Stream("stamped").Cursor.Stamp.Back = -1 }},
+		{[]string{stamp}, func(s *stream.Source) { s.Stream("stamped").Cursor.Stamp.Margin = -1 }},
 		{[]string{edits}, func(s *stream.Source) { s.Stream("edited").Cursor.Edits.Since = "" }},
 		{[]string{edits}, func(s *stream.Source) { s.Stream("edited").Cursor.Edits.Layout = "" }},
 		{[]string{"toy: edited: Layout of Edits is none: now"}, func(s *stream.Source) { s.Stream("edited").Cursor.Edits.Layout = "now" }},

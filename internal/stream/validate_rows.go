@@ -39,6 +39,14 @@ func (v *validation) refusals() {
 // inside checks a rider whose rows lie within those of its carrier.
 func (v *validation) inside() {
 	s, w := v.s, v.s.With
+	if len(w.Whole) > 0 && len(w.Else) == 0 {
+		v.say("Whole needs Else")
+	}
+	if v.schema != nil {
+		for _, name := range w.Whole {
+			v.property("whole", name)
+		}
+	}
 	if w.Inside == "" {
 		if len(w.Else) > 0 {
 			v.say("Else needs Inside")

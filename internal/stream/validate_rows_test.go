@@ -90,6 +90,8 @@ func TestValidateRows(t *testing.T) {
 		{beside, at(extras, func(s *stream.Stream) { s.With.On, s.With.From = "row", "row" })},
 		{`toy: extras: Inside "head..lines" has an empty name`, at(extras, func(s *stream.Stream) { s.With.Inside, s.With.Else = "head..lines", nil })},
 		{"toy: extras: Else needs a path for each name of Inside", at(extras, func(s *stream.Stream) { s.With.Else = s.With.Else[:1] })},
+		{"toy: extras: Whole needs Else", at(extras, func(s *stream.Stream) { s.With.Whole, s.With.Else = []string{"id"}, nil })},
+		{`toy: extras: whole "gone" is no property`, at(extras, func(s *stream.Stream) { s.With.Whole = []string{"gone"} })},
 		{"toy: extras: Else needs Inside", at(extras, func(s *stream.Stream) { s.With.Inside, s.With.Inject, s.Records = "", nil, "extras" })},
 	} {
 		t.Run(test.finding, func(t *testing.T) {

@@ -17,7 +17,7 @@ func BenchmarkPages(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r := a.data(ask[0], ask[1:]...)
-				b.SetBytes(int64(len(r.body)))
+				b.SetBytes(int64(len(r.Body)))
 			}
 		})
 	}

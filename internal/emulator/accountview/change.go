@@ -23,7 +23,7 @@ var movingStreams = []string{"ledger_accounts", short, "open_items", "reminders"
 // Change touches, deletes and adds rows of the first company, in the newest book
 // year where its tables are copied to each. Pages of all book years share the
 // wish, entries are those of the newest; stream/2025 means one year alone. Another company is named by its
-// code: debtors/KAFE. Deletions leave no trace.
+// code: debtors/KAFE. Deletions leave no trace. Administrations are only touched.
 func (s *Service) Change(c emulator.Change) ([]emulator.Report, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -58,6 +58,8 @@ func (s *Service) change(stream string, c emulator.Change) (emulator.Report, err
 		return report, fmt.Errorf("stream %s has no rows of its own: change %s", name, p.stream)
 	case p.system && name != "administrations":
 		return report, fmt.Errorf("stream %s does not change", name)
+	case p.system && c.Insert+c.Delete+len(c.Gone) > 0: // the books of its year would come and go with it
+		return report, fmt.Errorf("stream %s neither loses nor takes rows", name)
 	}
 	dealt := stores
 	if p.table == "TRANSACT" && only == "" { // the date of an entry stays in its book year

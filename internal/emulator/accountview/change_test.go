@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 func textsOf(ids []emulator.ID) []string {
@@ -36,14 +37,14 @@ var at = time.Date(2026, 11, 20, 12, 30, 5, 999_000_000, time.UTC)
 // deleted is gone without a trace; what is added is in its place.
 func TestChange(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	before := byKey(a.truth("debtors"), "SUB_NR")
+	before := byKey(a.Truth("debtors"), "SUB_NR")
 	rows := a.service.Rows()
-	r := a.change(emulator.Change{Stream: "debtors", Rows: 3, Delete: 2, Insert: 4, At: at})
+	r := a.Change(emulator.Change{Stream: "debtors", Rows: 3, Delete: 2, Insert: 4, At: at})
 	require.Len(t, r.Touched, 3)
 	require.Len(t, r.Deleted, 2)
 	require.Len(t, r.Inserted, 4)
 	require.Equal(t, rows+2, a.service.Rows())
-	now := byKey(a.truth("debtors"), "SUB_NR")
+	now := byKey(a.Truth("debtors"), "SUB_NR")
 	require.Len(t, now, len(before)+2)
 	for _, id := range textsOf(r.Touched) {
 		require.Equal(t, "2026-11-20T13:30:05", now[id]["CNG_DATE"])
@@ -72,13 +73,13 @@ func TestChange(t *testing.T) {
 	require.Empty(t, old, "other book years have rows of their own")
 
 	ids := []emulator.ID{r.Inserted[0]}
-	r = a.change(emulator.Change{Stream: "debtors", IDs: ids, At: at.Add(time.Minute)})
+	r = a.Change(emulator.Change{Stream: "debtors", IDs: ids, At: at.Add(time.Minute)})
 	require.Equal(t, ids, r.Touched)
-	require.Equal(t, "2026-11-20T13:31:05", byKey(a.truth("debtors"), "SUB_NR")[string(ids[0])]["CNG_DATE"])
-	a.change(emulator.Change{Stream: "debtors", Gone: ids})
-	require.NotContains(t, byKey(a.truth("debtors"), "SUB_NR"), string(ids[0]))
+	require.Equal(t, "2026-11-20T13:31:05", byKey(a.Truth("debtors"), "SUB_NR")[string(ids[0])]["CNG_DATE"])
+	a.Change(emulator.Change{Stream: "debtors", Gone: ids})
+	require.NotContains(t, byKey(a.Truth("debtors"), "SUB_NR"), string(ids[0]))
 	a.service.Reset()
-	require.Equal(t, before, byKey(a.truth("debtors"), "SUB_NR"))
+	require.Equal(t, before, byKey(a.Truth("debtors"), "SUB_NR"))
 	require.Equal(t, rows, a.service.Rows())
 }
 
@@ -88,13 +89,13 @@ func TestBalances(t *testing.T) {
 	for stream, c := range map[string]struct{ key, value string }{
 		"ledger_accounts": {"ACCT_NR", "ACCT_BAL"}, short: {"ART_CODE", "QTY_AVAIL"}, "open_items": {"SUB_INV", "ITEM_PAID"},
 	} {
-		before := byKey(a.truth(stream), c.key)
+		before := byKey(a.Truth(stream), c.key)
 		all := len(before)
-		r := a.change(emulator.Change{Stream: stream, Rows: all, At: at})
+		r := a.Change(emulator.Change{Stream: stream, Rows: all, At: at})
 		require.Len(t, r.Touched, all)
 		require.NotEmpty(t, r.Note)
 		moved := 0
-		for key, row := range byKey(a.truth(stream), c.key) {
+		for key, row := range byKey(a.Truth(stream), c.key) {
 			require.Equal(t, before[key]["CNG_DATE"], row["CNG_DATE"])
 			if before[key][c.value] != row[c.value] {
 				moved++
@@ -105,7 +106,7 @@ func TestBalances(t *testing.T) {
 	found := a.list("ARTICLE", "AK1", by(1, "CNG_DATE", "DateOnOrAfterDate", "T", "{^2026-11-20}")...)
 	require.Empty(t, found)
 	a = newAPI(t, emulator.Options{}, "stamped-balances")
-	a.change(emulator.Change{Stream: short, Rows: 3, At: at})
+	a.Change(emulator.Change{Stream: short, Rows: 3, At: at})
 	require.Len(t, a.list("ARTICLE", "AK1", by(1, "CNG_DATE", "DateOnOrAfterDate", "T", "{^2026-11-20}")...), 3)
 }
 
@@ -113,7 +114,7 @@ func TestBalances(t *testing.T) {
 // newest, and an id tells the year.
 func TestChangeOfYears(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 300})
-	r := a.change(emulator.Change{Stream: "journal_pages", Rows: 3, Insert: 3, At: at})
+	r := a.Change(emulator.Change{Stream: "journal_pages", Rows: 3, Insert: 3, At: at})
 	for _, ids := range [][]string{textsOf(r.Touched), textsOf(r.Inserted)} {
 		var years []string
 		for _, id := range ids {
@@ -127,22 +128,22 @@ func TestChangeOfYears(t *testing.T) {
 		require.Len(t, pages, 2)
 		require.Equal(t, words[0], pages[0]["TRN_DATE"].(string)[:4])
 	}
-	first := a.change(emulator.Change{Stream: "journal_pages", IDs: r.Touched[:1], Gone: r.Inserted[:1], At: at.Add(time.Hour)})
+	first := a.Change(emulator.Change{Stream: "journal_pages", IDs: r.Touched[:1], Gone: r.Inserted[:1], At: at.Add(time.Hour)})
 	require.Equal(t, r.Touched[:1], first.Touched)
-	require.Len(t, a.truth("journal_pages"), 302)
+	require.Len(t, a.Truth("journal_pages"), 302)
 	lines := map[any]int{}
-	for _, l := range a.truth("journal_lines") {
+	for _, l := range a.Truth("journal_lines") {
 		lines[[3]any{l["_book_year"], l["DJ_CODE"], l["PAGE_NR"]}]++
 	}
 	require.Len(t, lines, 302, "pages that are added have lines")
-	one := a.change(emulator.Change{Stream: "journal_pages/2025", Rows: 2, At: at})
+	one := a.Change(emulator.Change{Stream: "journal_pages/2025", Rows: 2, At: at})
 	require.Contains(t, string(one.Touched[1]), `2025|"`)
-	entries := a.change(emulator.Change{Stream: "ledger_transactions", Rows: 2, Insert: 1, At: at})
+	entries := a.Change(emulator.Change{Stream: "ledger_transactions", Rows: 2, Insert: 1, At: at})
 	require.Contains(t, string(entries.Inserted[0]), `2026|"0000000101"`)
 	found := a.list("TRANSACT", "GJ1", by(1, "TRN_DATE", "DateOnOrAfterDate", "D", "{^2026-11-20}")...)
 	require.Len(t, found, 3)
 	require.Equal(t, "2026-11-20T00:00:00", found[0]["TRN_DATE"])
-	other := a.change(emulator.Change{Stream: "debtors/KAFE", Rows: 1, At: at})
+	other := a.Change(emulator.Change{Stream: "debtors/KAFE", Rows: 1, At: at})
 	require.Len(t, other.Touched, 1)
 }
 
@@ -150,8 +151,8 @@ func TestChangeOfYears(t *testing.T) {
 func TestEveryStreamChanges(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 30})
 	for stream := range strings.FieldsSeq(streams) {
-		before := a.truth(stream)
-		reports, err := a.server.Change(source, emulator.Change{Stream: stream, Rows: len(before), At: at})
+		before := a.Truth(stream)
+		reports, err := a.Server.Change(source, emulator.Change{Stream: stream, Rows: len(before), At: at})
 		if slices.Contains([]string{
 			"companies", "business_objects", "dictionary_tables", "dictionary_fields", "journal_lines", "sales_order_lines",
 			"sales_invoice_lines", "subscriptions", "subscription_lines", "time_weeks",
@@ -166,7 +167,7 @@ func TestEveryStreamChanges(t *testing.T) {
 		if slices.Contains([]string{"iso_currencies", "periods"}, stream) {
 			continue // nothing in them can change
 		}
-		require.NotEqual(t, before, a.truth(stream), stream)
+		require.NotEqual(t, before, a.Truth(stream), stream)
 	}
 }
 
@@ -186,10 +187,10 @@ func TestChangeFaults(t *testing.T) {
 		{Stream: "company_settings", Insert: 1},
 		{Stream: "creditors", IDs: []emulator.ID{"V&D000001|"}},
 	} {
-		_, err := a.server.Change(source, c)
+		_, err := a.Server.Change(source, c)
 		require.Error(t, err, "%+v", c)
 	}
-	reports, err := a.server.Change(source, emulator.Change{})
+	reports, err := a.Server.Change(source, emulator.Change{})
 	require.NoError(t, err)
 	require.Len(t, reports, len(largeStreams))
 }
@@ -199,12 +200,11 @@ func TestChangeFaults(t *testing.T) {
 func TestHook(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	var numbers []int64
-	a.server.OnPage(func(p emulator.Page) {
+	a.Server.OnPage(func(p emulator.Page) {
 		require.Equal(t, "debtors", p.Resource)
 		numbers = append(numbers, p.Number)
 		if len(numbers) == 1 {
-			_, err := a.server.Change(source, emulator.Change{Stream: p.Resource, Gone: p.IDs[:1], IDs: p.IDs[1:2], Insert: 1, At: at})
-			require.NoError(t, err)
+			a.Change(emulator.Change{Stream: p.Resource, Gone: p.IDs[:1], IDs: p.IDs[1:2], Insert: 1, At: at})
 		}
 	})
 	rows, _ := a.walk("CONTACT", "AR1", "SUB_NR", 50)
@@ -220,12 +220,12 @@ func TestHook(t *testing.T) {
 func TestControl(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	post := func(path string) reply {
-		return a.ask(http.MethodPost, origin+"/_sandbox/accountview/"+path, "")
+		return a.Ask(http.MethodPost, standintest.Origin+"/_sandbox/accountview/"+path, "")
 	}
-	require.Equal(t, http.StatusOK, post("change?stream=journal_pages&rows=1&at=2026-11-21T00:00:00Z").status)
-	require.Contains(t, post("change?stream=debtors&ids=nope").body, "no row")
-	require.Equal(t, http.StatusOK, post("reset?with=data,faults").status)
-	config, err := a.server.Config(source, origin)
+	require.Equal(t, http.StatusOK, post("change?stream=journal_pages&rows=1&at=2026-11-21T00:00:00Z").Status)
+	require.Contains(t, post("change?stream=debtors&ids=nope").Body, "no row")
+	require.Equal(t, http.StatusOK, post("reset?with=data,faults").Status)
+	config, err := a.Server.Config(source, standintest.Origin)
 	require.NoError(t, err)
 	for _, key := range []string{"client_id", "client_secret", "refresh_token", "start_date", "company_id", "redirect_uri", "api_url", "source"} {
 		require.NotEmpty(t, config[key], key)

@@ -30,7 +30,7 @@ func TestEveryStream(t *testing.T) {
 	all := strings.Fields(streams)
 	require.Len(t, all, 65)
 	for _, stream := range all {
-		truth := a.truth(stream)
+		truth := a.Truth(stream)
 		p, ok := streamPart(stream)
 		switch {
 		case stream == "companies" || stream == "business_objects":
@@ -86,8 +86,8 @@ func TestEveryStream(t *testing.T) {
 			require.Equal(t, truth[k], r, stream)
 		}
 	}
-	require.Error(t, a.server.Truth(&strings.Builder{}, source, "nope"))
-	require.Error(t, a.server.Truth(&strings.Builder{}, source, ""))
+	require.Error(t, a.Server.Truth(&strings.Builder{}, source, "nope"))
+	require.Error(t, a.Server.Truth(&strings.Builder{}, source, ""))
 }
 
 var (
@@ -110,7 +110,7 @@ func TestValues(t *testing.T) {
 		if p.child {
 			table = p.lines
 		}
-		for _, r := range a.truth(stream) {
+		for _, r := range a.Truth(stream) {
 			for name, v := range r {
 				c := a.service.tables[table].byName[name]
 				if c == nil {
@@ -160,7 +160,7 @@ func TestValues(t *testing.T) {
 	} {
 		require.True(t, seen[what], what)
 	}
-	for _, r := range a.truth("open_items") {
+	for _, r := range a.Truth("open_items") {
 		require.LessOrEqual(t, min(r["CR_AMT"].(float64), 0), 0.0)
 		require.InDelta(t, r["ITEM_REST"], r["DR_AMT"].(float64)+r["CR_AMT"].(float64), 0.001)
 		require.NotEqual(t, r["DEB_SHOW"], r["CRED_SHOW"])
@@ -168,7 +168,7 @@ func TestValues(t *testing.T) {
 			require.LessOrEqual(t, r["CR_AMT"], 0.0)
 		}
 	}
-	require.Contains(t, a.data("DJ2", "PageSize", "1").body, `"PAGE_NR":"         1"`)
+	require.Contains(t, a.data("DJ2", "PageSize", "1").Body, `"PAGE_NR":"         1"`)
 }
 
 func is(v any) bool { return v.(bool) }
@@ -179,7 +179,7 @@ func TestRelations(t *testing.T) {
 	keys := map[string]map[string]bool{}
 	load := func(table, stream, key string) {
 		keys[table] = map[string]bool{}
-		for _, r := range a.truth(stream) {
+		for _, r := range a.Truth(stream) {
 			keys[table][r[key].(string)] = true
 		}
 	}
@@ -202,7 +202,7 @@ func TestRelations(t *testing.T) {
 		if p.child {
 			table = a.service.tables[p.lines]
 		}
-		for _, r := range a.truth(stream) {
+		for _, r := range a.Truth(stream) {
 			for _, c := range table.columns {
 				text, _ := r[c.name].(string)
 				if known := keys[refersTo(c)]; known != nil && !c.key && text != "" {
@@ -214,17 +214,17 @@ func TestRelations(t *testing.T) {
 	}
 	require.Greater(t, checked, 2000)
 	debtor := map[string]bool{}
-	for _, r := range a.truth("debtors") {
+	for _, r := range a.Truth("debtors") {
 		require.Equal(t, true, r["DEB_SHOW"])
 		debtor[r["SUB_NR"].(string)] = true
 	}
-	for _, r := range a.truth("journal_pages") {
+	for _, r := range a.Truth("journal_pages") {
 		if r["DJ_CODE"] == "VRK" {
 			require.True(t, debtor[r["SUB_NR"].(string)], "sales have debtors")
 		}
 	}
 	both := 0
-	for _, r := range a.truth("creditors") {
+	for _, r := range a.Truth("creditors") {
 		if debtor[r["SUB_NR"].(string)] {
 			both++
 		}
@@ -247,8 +247,8 @@ func TestDictionary(t *testing.T) {
 	require.Equal(t, "DJ_PAGE", files["DJ_LINE"]["TBL_HDR"])
 	require.Equal(t, false, files["SBS_HDR"]["OBJ_ACTIVE"])
 	require.Equal(t, true, files["SO_HDR"]["OBJ_ACTIVE"])
-	require.NotContains(t, a.get("accountviewsystembusinessobjects").body, `"SBS"`)
-	require.Contains(t, a.get("accountviewbusinessobjects").body, `{"Code":"AR1","Description":"Debiteuren","InsertAllowed":`)
+	require.NotContains(t, a.get("accountviewsystembusinessobjects").Body, `"SBS"`)
+	require.Contains(t, a.get("accountviewbusinessobjects").Body, `{"Code":"AR1","Description":"Debiteuren","InsertAllowed":`)
 	fields := func() map[string]map[string]any {
 		out := map[string]map[string]any{}
 		for _, r := range a.list("DCT_FLD", "FLD", append(by(1, "DBF_NAME", "Equal", "C", "CONTACT "), "PageSize", "1000")...) {
@@ -261,18 +261,18 @@ func TestDictionary(t *testing.T) {
 	require.Equal(t, true, contact["C_CRIT_01"]["REC_CUST"])
 	require.Equal(t, "T", contact["CNG_DATE"]["FIELD_TYPE"])
 	require.Equal(t, true, contact["CNG_DATE"]["COM_BLK"])
-	row := a.truth("relations")[0]
+	row := a.Truth("relations")[0]
 	require.Contains(t, row, "L5_BRANCH")
 	require.Equal(t, names(row), names(contact))
 	require.Contains(t, row, "ITYP_CODEV")
 	require.NotContains(t, row, "ITYPE_CODV")
 	b := newAPI(t, emulator.Options{}, "stale-dictionary")
-	stale := b.data("FLD", append(by(1, "DBF_NAME", "Equal", "C", "CONTACT "), "PageSize", "1000")...).body
+	stale := b.data("FLD", append(by(1, "DBF_NAME", "Equal", "C", "CONTACT "), "PageSize", "1000")...).Body
 	require.Contains(t, stale, `"ITYPE_CODV"`)
 	require.NotContains(t, stale, `"ITYP_CODEV"`)
-	require.Equal(t, row, b.truth("relations")[0])
+	require.Equal(t, row, b.Truth("relations")[0])
 	var list []map[string]any
-	require.NoError(t, json.Unmarshal([]byte(a.get("accountviewfields", "BusinessObject", "AR1", "PageSize", "1000").body), &list))
+	require.NoError(t, json.Unmarshal([]byte(a.get("accountviewfields", "BusinessObject", "AR1", "PageSize", "1000").Body), &list))
 	require.Equal(t, "ACCT_BAL", list[0]["Name"])
 	a.fails(200, a.get("accountviewfields", "BusinessObject", "x"))
 	// Siblings of a file.
@@ -293,10 +293,10 @@ func TestDictionary(t *testing.T) {
 // TestSameSeed: the same seed gives the same rows, at any hour.
 func TestSameSeed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		one := newAPI(t, emulator.Options{Seed: 4}).truth("debtors")
+		one := newAPI(t, emulator.Options{Seed: 4}).Truth("debtors")
 		time.Sleep(7 * time.Hour)
-		require.Equal(t, one, newAPI(t, emulator.Options{Seed: 4}).truth("debtors"))
-		require.NotEqual(t, one, newAPI(t, emulator.Options{Seed: 5}).truth("debtors"))
+		require.Equal(t, one, newAPI(t, emulator.Options{Seed: 4}).Truth("debtors"))
+		require.NotEqual(t, one, newAPI(t, emulator.Options{Seed: 5}).Truth("debtors"))
 	})
 }
 
@@ -305,9 +305,9 @@ func TestAgeing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for faults, days := range map[string]float64{"": 0, "ageing": 3} {
 			a := newAPI(t, emulator.Options{}, strings.Fields(faults)...)
-			before := a.truth("open_items")[0]["ITEM_AGE"].(float64)
+			before := a.Truth("open_items")[0]["ITEM_AGE"].(float64)
 			time.Sleep(72 * time.Hour)
-			require.InDelta(t, before+days, a.truth("open_items")[0]["ITEM_AGE"], 0)
+			require.InDelta(t, before+days, a.Truth("open_items")[0]["ITEM_AGE"], 0)
 		}
 	})
 }
@@ -316,7 +316,7 @@ func TestAgeing(t *testing.T) {
 func TestDataFaults(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "offset-times:0.5@debtors,disputed:0.5@ledger_accounts"})
 	zoned := 0
-	for _, r := range a.truth("debtors") {
+	for _, r := range a.Truth("debtors") {
 		at, err := time.Parse(time.RFC3339, r["CNG_DATE"].(string))
 		if err == nil {
 			zoned++
@@ -326,7 +326,7 @@ func TestDataFaults(t *testing.T) {
 	}
 	require.InDelta(t, 60, zoned, 25)
 	texts := 0
-	for _, r := range a.truth("ledger_accounts") {
+	for _, r := range a.Truth("ledger_accounts") {
 		if _, text := r["ACCT_BAL"].(string); text {
 			texts++
 		}

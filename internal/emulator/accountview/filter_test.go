@@ -22,7 +22,7 @@ func by(n int, source, operator, kind, value string) []string {
 // TestFilters compares answers with the truth.
 func TestFilters(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 200})
-	truth := a.truth("relations")
+	truth := a.Truth("relations")
 	day := func(r map[string]any, name string) string {
 		text, _ := r[name].(string)
 		return text[:min(10, len(text))]
@@ -109,7 +109,7 @@ func TestBadFilters(t *testing.T) {
 	} {
 		require.Equal(t, "AccountViewError", a.fails(200, a.data("CM1", ask...)).ErrorType, name)
 	}
-	require.Equal(t, 200, a.data("CM1", good[:8]...).status, "the flag may be left out")
+	require.Equal(t, 200, a.data("CM1", good[:8]...).Status, "the flag may be left out")
 	a = newAPI(t, emulator.Options{}, "list-flag", "no-upper-bound", "errors-4xx")
 	a.fails(400, a.data("CM1", good[:8]...))
 	require.NotEmpty(t, a.list("CONTACT", "CM1", good...))

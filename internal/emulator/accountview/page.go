@@ -11,7 +11,11 @@ import (
 // PageNumber can be spoilt by faults.
 func (s *Service) rowsOfPage(q *query, st *store, stream string) ([]*row, *problem) {
 	if len(q.sort) > 0 {
-		return s.sorted(q, st), nil
+		number := max(q.number, 1)
+		if s.on("pagenumber-ignored", stream) {
+			number = 1
+		}
+		return s.sorted(q, st, number), nil
 	}
 	switch {
 	case q.after:
@@ -167,7 +171,7 @@ func (m *memory[V]) put(key string, v V) {
 
 // sorted is a page in the order of other columns. It is the only way of reading
 // that holds all rows.
-func (s *Service) sorted(q *query, st *store) []*row {
+func (s *Service) sorted(q *query, st *store, number int) []*row {
 	type entry struct {
 		keys []string
 		r    *row
@@ -195,7 +199,7 @@ func (s *Service) sorted(q *query, st *store) []*row {
 	for _, e := range list {
 		out = append(out, e.r)
 	}
-	return window(out, (max(q.number, 1)-1)*q.size, q.size)
+	return window(out, (number-1)*q.size, q.size)
 }
 
 // sortKey is a value as text whose order is that of the values.

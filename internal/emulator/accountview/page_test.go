@@ -63,7 +63,7 @@ func TestPageNumber(t *testing.T) {
 	filtered, _ := a.turn("CONTACT", "CM1", 7, "FilterControlSource1", "CITY", "FilterOperator1", "Equal",
 		"FilterValueType1", "C", "FilterValue1", "Utrecht")
 	want := 0
-	for _, r := range a.truth("relations") {
+	for _, r := range a.Truth("relations") {
 		if r["CITY"] == "Utrecht" {
 			want++
 		}
@@ -126,7 +126,7 @@ func TestShape(t *testing.T) {
 	} {
 		r := a.data(object, "PageSize", "3")
 		require.ElementsMatch(t, want, names(a.object(r)), object)
-		require.True(t, strings.HasPrefix(r.body, `{"`+want[0]+`":[{`), object)
+		require.True(t, strings.HasPrefix(r.Body, `{"`+want[0]+`":[{`), object)
 	}
 	out := a.object(a.data("DJ2", "PageSize", "60"))
 	require.Len(t, out["DJ_PAGE"], 60)
@@ -150,7 +150,7 @@ func TestShape(t *testing.T) {
 	slices.Sort(ext)
 	require.Len(t, slices.Compact(ext), 60)
 	one, two := a.data("CC1"), a.data("CC1")
-	require.NotEqual(t, one.body[:60], two.body[:60], "the order of the columns")
+	require.NotEqual(t, one.Body[:60], two.Body[:60], "the order of the columns")
 
 	settings := a.list("COMP_HDR", "CMP1")
 	require.Len(t, settings, 1)
@@ -172,21 +172,21 @@ func TestShape(t *testing.T) {
 // TestShapeFaults: guesses about the shape, the other way.
 func TestShapeFaults(t *testing.T) {
 	a := newAPI(t, emulator.Options{}, "single-object")
-	require.Contains(t, a.data("AK1", "PageSize", "1").body, `{"ARTICLE":{"`)
-	require.Contains(t, a.data("AK1", "PageSize", "2").body, `{"ARTICLE":[{"`)
+	require.Contains(t, a.data("AK1", "PageSize", "1").Body, `{"ARTICLE":{"`)
+	require.Contains(t, a.data("AK1", "PageSize", "2").Body, `{"ARTICLE":[{"`)
 	a = newAPI(t, emulator.Options{}, "view-keys")
-	require.Contains(t, a.data("AR1").body[:20], `{"ACCT_REC":[`)
-	require.Contains(t, a.data("AK1").body[:20], `{"ARTICLE":[`)
+	require.Contains(t, a.data("AR1").Body[:20], `{"ACCT_REC":[`)
+	require.Contains(t, a.data("AK1").Body[:20], `{"ARTICLE":[`)
 	a = newAPI(t, emulator.Options{}, "empty-404")
 	empty := []string{"LastKey", "zz"}
-	require.Equal(t, 404, a.data("AK1", empty...).status)
+	require.Equal(t, 404, a.data("AK1", empty...).Status)
 	a = newAPI(t, emulator.Options{Faults: "norows@articles,norows@journal_lines"})
-	require.Equal(t, `{"ARTICLE":[]}`, a.data("AK1").body)
-	require.Empty(t, a.truth("articles"))
-	require.Empty(t, a.truth("journal_lines"))
+	require.Equal(t, `{"ARTICLE":[]}`, a.data("AK1").Body)
+	require.Empty(t, a.Truth("articles"))
+	require.Empty(t, a.Truth("journal_lines"))
 	require.Empty(t, a.object(a.data("DJ2"))["DJ_LINE"])
-	require.NotEmpty(t, a.truth("journal_pages"))
-	require.Equal(t, `{"CONTACT":[],"USR_LINK":[],"AP_CONT":[]}`, a.data("AR1", empty...).body)
+	require.NotEmpty(t, a.Truth("journal_pages"))
+	require.Equal(t, `{"CONTACT":[],"USR_LINK":[],"AP_CONT":[]}`, a.data("AR1", empty...).Body)
 	a = newAPI(t, emulator.Options{}, "other-codes")
 	a.fails(200, a.data("OI1"))
 	require.NotEmpty(t, a.list("OPENITEM", "OPI"))
@@ -198,7 +198,7 @@ func TestShapeFaults(t *testing.T) {
 		}
 	}
 	require.Equal(t, "OPI", code, "the dictionary tells")
-	require.Contains(t, a.get("accountviewsystembusinessobjects").body, `"OPI"`)
+	require.Contains(t, a.get("accountviewsystembusinessobjects").Body, `"OPI"`)
 }
 
 // TestFields: a subset in any order, without EXT_KEY; the columns of a joined
@@ -319,12 +319,12 @@ func TestMangle(t *testing.T) {
 	for _, fault := range []string{"deep", "dup"} {
 		a := newAPI(t, emulator.Options{Faults: fault + "@debtors"})
 		r := a.data("AR1", "PageSize", "2")
-		require.True(t, json.Valid([]byte(r.body)))
+		require.True(t, json.Valid([]byte(r.Body)))
 		if fault == "deep" {
-			require.Contains(t, r.body, strings.Repeat("[", 200))
+			require.Contains(t, r.Body, strings.Repeat("[", 200))
 			continue
 		}
-		require.Equal(t, 3, strings.Count(r.body, `"SUB_NR":`))
+		require.Equal(t, 3, strings.Count(r.Body, `"SUB_NR":`))
 		require.NotEqual(t, "1990-01-01T00:00:00", a.object(r)["CONTACT"][0]["CNG_DATE"], "the true value is the last")
 	}
 }

@@ -52,6 +52,11 @@ func (s *Service) answer(r *http.Request) (emulator.Answer, int) {
 		if a := s.onlyKnown(words); a != nil {
 			return *a, 0
 		}
+		var ids []emulator.ID
+		for _, c := range s.companies {
+			ids = append(ids, emulator.ID(c.id))
+		}
+		s.show(resource, ids)
 		return s.companyList(), len(s.companies)
 	}
 	if !slices.Contains(strings.Fields(scope), readScope) || s.on("noscope", resource) {
@@ -239,7 +244,19 @@ func (s *Service) objectItems(c *company) []objectItem {
 
 func (s *Service) objectList(c *company) (emulator.Answer, int) {
 	list := s.objectItems(c)
+	var ids []emulator.ID
+	for _, o := range list {
+		ids = append(ids, emulator.ID(o.Code))
+	}
+	s.show(endpointObjects, ids)
 	return jsonAnswer(list), len(list)
+}
+
+// show tells a test of a list that comes in one answer.
+func (s *Service) show(resource string, ids []emulator.ID) {
+	if hook := s.env.PageHook(); hook != nil {
+		hook(emulator.Page{Source: source, Resource: resource, Number: 1, IDs: ids})
+	}
 }
 
 // fieldList answers /accountviewfields, whose form nobody has told (GUESS).

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 var paths = []string{
@@ -25,15 +26,15 @@ func TestUnauthorized(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	for _, path := range paths {
 		for _, header := range []string{"", "Bearer", "Bearer x", "Basic eDp5"} {
-			r := a.ask(http.MethodGet, mount+"/api/v3/"+path, "", "Authorization", header, "x-company", a.company)
-			require.Equal(t, http.StatusUnauthorized, r.status, "%s %s", path, header)
-			require.JSONEq(t, `{"Message":"Authorization has been denied for this request."}`, r.body)
+			r := a.Ask(http.MethodGet, mount+"/api/v3/"+path, "", "Authorization", header, "x-company", a.company)
+			require.Equal(t, http.StatusUnauthorized, r.Status, "%s %s", path, header)
+			require.JSONEq(t, `{"Message":"Authorization has been denied for this request."}`, r.Body)
 		}
 	}
 	a = newAPI(t, emulator.Options{}, "stale-token=1@debtors")
-	require.Equal(t, http.StatusOK, a.data("AP1").status)
-	require.Equal(t, http.StatusUnauthorized, a.data("AR1").status)
-	require.Equal(t, http.StatusOK, a.data("AR1").status)
+	require.Equal(t, http.StatusOK, a.data("AP1").Status)
+	require.Equal(t, http.StatusUnauthorized, a.data("AR1").Status)
+	require.Equal(t, http.StatusOK, a.data("AR1").Status)
 }
 
 // TestCompany: companies are listed without x-company, nothing else is.
@@ -42,9 +43,9 @@ func TestCompany(t *testing.T) {
 	ours := a.company
 	a.company = ""
 	r := a.get("companies")
-	require.Equal(t, http.StatusOK, r.status)
+	require.Equal(t, http.StatusOK, r.Status)
 	var list []map[string]string
-	require.NoError(t, json.Unmarshal([]byte(r.body), &list))
+	require.NoError(t, json.Unmarshal([]byte(r.Body), &list))
 	require.Len(t, list, 2)
 	for _, c := range list {
 		require.Len(t, c, 3)
@@ -62,7 +63,7 @@ func TestCompany(t *testing.T) {
 	b.company = ""
 	b.fails(http.StatusOK, b.data("AR1"))
 	b.company = strings.ToUpper(ours)
-	require.Equal(t, http.StatusOK, b.data("AR1").status)
+	require.Equal(t, http.StatusOK, b.data("AR1").Status)
 	// The companies have rows of their own.
 	first, second := a.service.companies[0], a.service.companies[1]
 	a.company = first.id
@@ -79,28 +80,28 @@ func TestCase(t *testing.T) {
 	want := members[string](t, a.list("CONTACT", "AR1", "PageSize", "3", "LastKey", "1"), "SUB_NR")
 	r := a.get("AccountViewDATA", "businessobject", "ar1", "PAGESIZE", "3", "lastKey", "1")
 	require.Equal(t, want, members[string](t, a.object(r)["CONTACT"], "SUB_NR"))
-	require.Equal(t, http.StatusOK, a.get("Companies").status)
-	upper := a.ask(http.MethodGet, mount+"/API/V3/Companies", "", "Authorization", "bearer "+a.token)
-	require.Equal(t, http.StatusOK, upper.status)
+	require.Equal(t, http.StatusOK, a.get("Companies").Status)
+	upper := a.Ask(http.MethodGet, mount+"/API/V3/Companies", "", "Authorization", "bearer "+a.token)
+	require.Equal(t, http.StatusOK, upper.Status)
 	require.Len(t, a.list("CONTACT", "AR1", "PageSize", "5", "fields", "Contact.Sub_Nr,CNG_date"), 5)
 }
 
 // TestStrict: what the service does not know is refused.
 func TestStrict(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	require.Equal(t, http.StatusNotFound, a.get("accountview").status)
-	require.Contains(t, a.get("accountview").body, `{"Message":`)
-	require.Contains(t, a.ask(http.MethodGet, mount+"/companies", "").body, "<!doctype html>")
+	require.Equal(t, http.StatusNotFound, a.get("accountview").Status)
+	require.Contains(t, a.get("accountview").Body, `{"Message":`)
+	require.Contains(t, a.Ask(http.MethodGet, mount+"/companies", "").Body, "<!doctype html>")
 	bearer := []string{"Authorization", "Bearer " + a.token, "x-company", a.company}
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete} {
-		require.Equal(t, http.StatusMethodNotAllowed, a.ask(method, mount+"/api/v3/accountviewdata", "{}", bearer...).status)
+		require.Equal(t, http.StatusMethodNotAllowed, a.Ask(method, mount+"/api/v3/accountviewdata", "{}", bearer...).Status)
 	}
 	address := mount + "/api/v3/accountviewdata?BusinessObject=CC1"
 	for accept, status := range map[string]int{
 		"": http.StatusOK, "*/*": http.StatusOK, "text/html, application/json;q=0.5": http.StatusOK,
 		"application/xml": http.StatusNotAcceptable,
 	} {
-		require.Equal(t, status, a.ask(http.MethodGet, address, "", append(slices.Clone(bearer), "Accept", accept)...).status, accept)
+		require.Equal(t, status, a.Ask(http.MethodGet, address, "", append(slices.Clone(bearer), "Accept", accept)...).Status, accept)
 	}
 	for _, query := range []string{"&Page=2", "&PageSize=2&pagesize=3", "&FilterValue=1", "&%zz"} {
 		a.fails(http.StatusBadRequest, a.get("accountviewdata?BusinessObject=AR1"+query))
@@ -117,7 +118,7 @@ func TestStrict(t *testing.T) {
 	a.fails(http.StatusOK, a.data("AR1", "BookDate", "2026"))
 	a.fails(http.StatusOK, a.get("accountviewdata"))
 	a.fails(http.StatusOK, a.get("accountviewsystemdata", "BusinessObject", "AR1"))
-	require.Equal(t, http.StatusOK, a.data("FLD", "PageSize", "1").status, "an older habit")
+	require.Equal(t, http.StatusOK, a.data("FLD", "PageSize", "1").Status, "an older habit")
 }
 
 // TestErrors: they come with 200, or with another status.
@@ -129,11 +130,11 @@ func TestErrors(t *testing.T) {
 		require.Equal(t, "AccountViewError", f.ErrorType)
 	}
 	require.Equal(t, []int{1708}, plainStatus.fails(http.StatusOK, plainStatus.data("XX9")).ErrorNumbers)
-	require.Contains(t, plainStatus.data("SBS").body, `"ErrorNumbers":null`)
+	require.Contains(t, plainStatus.data("SBS").Body, `"ErrorNumbers":null`)
 	b := newAPI(t, emulator.Options{}, "noright@debtors")
 	b.fails(http.StatusOK, b.data("AR1"))
-	require.Equal(t, http.StatusOK, b.data("AP1").status)
-	require.Empty(t, b.truth("debtors"))
+	require.Equal(t, http.StatusOK, b.data("AP1").Status)
+	require.Empty(t, b.Truth("debtors"))
 }
 
 // TestTroubles: what a desktop behind a gateway does.
@@ -142,21 +143,21 @@ func TestTroubles(t *testing.T) {
 	a.fails(http.StatusOK, a.data("AK1"))
 	require.NotEmpty(t, a.list("ARTICLE", "AK1"))
 	require.Equal(t, "ServiceError", a.fails(http.StatusServiceUnavailable, a.data("AR1")).ErrorType)
-	require.Equal(t, http.StatusOK, a.data("AR1").status)
+	require.Equal(t, http.StatusOK, a.data("AR1").Status)
 	a.fails(http.StatusInternalServerError, a.data("AP1"))
-	require.Equal(t, http.StatusOK, a.data("AP1").status)
+	require.Equal(t, http.StatusOK, a.data("AP1").Status)
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{}, "stall=1@debtors", "gateway@articles")
 		began := time.Now()
-		require.Equal(t, http.StatusOK, a.data("AR1").status)
+		require.Equal(t, http.StatusOK, a.data("AR1").Status)
 		require.Equal(t, 10*time.Minute, time.Since(began))
 		a.token = a.refresh(RefreshToken).AccessToken
 		began = time.Now()
 		r := a.data("AK1")
-		require.Equal(t, http.StatusGatewayTimeout, r.status)
-		require.Contains(t, r.header.Get("Content-Type"), "text/html")
+		require.Equal(t, http.StatusGatewayTimeout, r.Status)
+		require.Contains(t, r.Header.Get("Content-Type"), "text/html")
 		require.Equal(t, gatewayTime, time.Since(began))
-		require.Equal(t, http.StatusOK, a.data("AK1", "PageSize", "100").status)
+		require.Equal(t, http.StatusOK, a.data("AK1", "PageSize", "100").Status)
 	})
 	// A client that does not wait so long gets nothing.
 	synctest.Test(t, func(t *testing.T) {
@@ -167,7 +168,7 @@ func TestTroubles(t *testing.T) {
 		require.NoError(t, err)
 		r.Header.Set("Authorization", "Bearer "+a.token)
 		r.Header.Set("x-company", a.company)
-		response, err := a.client.Do(r)
+		response, err := a.Client.Do(r)
 		if err == nil {
 			require.NoError(t, response.Body.Close())
 		}
@@ -188,9 +189,9 @@ func TestTroubles(t *testing.T) {
 	} {
 		a := newAPI(t, emulator.Options{Faults: name + "@debtors"})
 		r := a.data("AR1")
-		require.Equal(t, want.status, r.status)
-		require.Contains(t, r.body, want.text)
-		require.Equal(t, name == "429", r.header.Get("Retry-After") != "")
+		require.Equal(t, want.status, r.Status)
+		require.Contains(t, r.Body, want.text)
+		require.Equal(t, name == "429", r.Header.Get("Retry-After") != "")
 	}
 	_, err := emulator.New(emulator.Options{}, Switched(nil, "nope"))
 	require.ErrorContains(t, err, "nope")
@@ -218,7 +219,7 @@ func TestResource(t *testing.T) {
 		{"/ams/authorize.aspx", "authorize"},
 		{"/x", "unknown"},
 	} {
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, origin+c[0], http.NoBody)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, standintest.Origin+c[0], http.NoBody)
 		require.NoError(t, err)
 		require.Equal(t, c[1], s.ResourceOf(r), c[0])
 	}
@@ -237,8 +238,8 @@ func TestQueue(t *testing.T) {
 			done := make(chan int)
 			for _, k := range companies {
 				go func() {
-					done <- a.ask(http.MethodGet, mount+"/api/v3/accountviewdata?BusinessObject=CC1", "",
-						"Authorization", "Bearer "+a.token, "x-company", a.service.companies[k].id).status
+					done <- a.Ask(http.MethodGet, mount+"/api/v3/accountviewdata?BusinessObject=CC1", "",
+						"Authorization", "Bearer "+a.token, "x-company", a.service.companies[k].id).Status
 				}()
 			}
 			for range companies {
@@ -263,9 +264,9 @@ func TestQueue(t *testing.T) {
 		a := newAPI(t, emulator.Options{}, "exclusive")
 		done := make(chan int)
 		for range 2 {
-			go func() { done <- a.data("CC1").status }()
+			go func() { done <- a.data("CC1").Status }()
 		}
 		require.ElementsMatch(t, []int{200, 503}, []int{<-done, <-done})
-		require.Equal(t, http.StatusOK, a.data("CC1").status)
+		require.Equal(t, http.StatusOK, a.data("CC1").Status)
 	})
 }

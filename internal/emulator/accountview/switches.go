@@ -46,6 +46,45 @@ var known = map[string]string{
 	"broken-years":       "book years begin on 1 July",
 }
 
+// guesses are those under which the rows have to come as ever, see
+// [emulator.Plugin]: some alone, and such together as do not hide each other.
+var guesses = []string{
+	"errors-4xx,company-200,single-object,joined-dot", "view-keys,empty-404,list-flag,no-upper-bound,instant-since",
+	"page-cap,exclusive,other-codes,no-expires-in", "shifting-order,reusable", "gateway,stamped-balances,ageing",
+	"stale-dictionary,whole-lines", "broken-years", "broken-years,no-book-year,page-cap",
+}
+
+// passing are those that go away.
+var passing = []string{"error-200=2", "offline=3", "admin-blocked=2", "stale-token=1", "stall=1"}
+
+// deaf are services that do not look at what says where a page begins, with the
+// streams that are paged by it.
+var deaf = map[string][]string{
+	"lastkey-ignored": pagedBy(1), "lastkey-repeats": pagedBy(1), "pagenumber-ignored": pagedBy(2),
+}
+
+// pagedBy are the streams whose tables have a key of so many columns, and those that
+// come with them.
+func pagedBy(columns int) []string {
+	keys := map[string]int{}
+	for k := range tableSpecs {
+		keys[tableSpecs[k].name] = len(strings.Fields(tableSpecs[k].key))
+	}
+	var out []string
+	for k := range objects {
+		if o := &objects[k]; o.stream != "" && keys[o.table] == columns {
+			out = append(out, o.stream)
+			if o.child != "" {
+				out = append(out, o.child)
+			}
+			if o.stream == "articles" {
+				out = append(out, short)
+			}
+		}
+	}
+	return out
+}
+
 // Switches are the faults that this stand-in carries out, with what each does.
 func Switches() map[string]string { return maps.Clone(known) }
 
@@ -126,7 +165,7 @@ func (s *Service) share(fault, table string, standard float64) float64 {
 // Switched is the plugin with faults turned on by a test; into, if not nil, is
 // set to what is opened.
 func Switched(into **Service, faults ...string) emulator.Plugin {
-	return emulator.Plugin{Name: source, Open: func(env emulator.Env) (emulator.Service, error) {
+	return emulator.Plugin{Name: source, Guesses: guesses, Passing: passing, Broken: deaf, Open: func(env emulator.Env) (emulator.Service, error) {
 		s, err := open(env, faults)
 		if err == nil && into != nil {
 			*into = s

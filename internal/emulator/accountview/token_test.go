@@ -15,7 +15,7 @@ import (
 
 // signIn asks for a code as a browser does.
 func (a *api) signIn(pairs ...string) (reply, *url.URL) {
-	a.t.Helper()
+	a.Helper()
 	given := map[string]string{
 		"response_type": "code", "client_id": ClientID, "redirect_uri": RedirectURI, "scope": readScope, "state": "x y&1",
 	}
@@ -26,14 +26,14 @@ func (a *api) signIn(pairs ...string) (reply, *url.URL) {
 	for name, text := range given {
 		values.Set(name, text)
 	}
-	r := a.ask(http.MethodGet, mount+"/ams/Authorize.aspx?"+values.Encode(), "")
-	to, err := url.Parse(r.header.Get("Location"))
-	require.NoError(a.t, err)
+	r := a.Ask(http.MethodGet, mount+"/ams/Authorize.aspx?"+values.Encode(), "")
+	to, err := url.Parse(r.Header.Get("Location"))
+	require.NoError(a, err)
 	return r, to
 }
 
 func (a *api) redeem(code string, pairs ...string) reply {
-	a.t.Helper()
+	a.Helper()
 	return a.form(append([]string{
 		"grant_type", "authorization_code", "code", code, "client_id", ClientID, "client_secret", ClientSecret,
 	}, pairs...)...)
@@ -44,26 +44,26 @@ func (a *api) redeem(code string, pairs ...string) reply {
 func TestSignIn(t *testing.T) {
 	a := newAPI(t, emulator.Options{Limits: "real"})
 	r, to := a.signIn()
-	require.Equal(t, http.StatusFound, r.status)
+	require.Equal(t, http.StatusFound, r.Status)
 	require.True(t, strings.HasPrefix(to.String(), RedirectURI+"?"))
 	require.Equal(t, "x y&1", to.Query().Get("state"))
 	code := to.Query().Get("code")
 	require.NotEqual(t, code, url.QueryEscape(code), "a code has to be decoded")
-	require.JSONEq(t, `{"error":"invalid_grant"}`, a.redeem(code).body, "no redirect_uri")
-	require.JSONEq(t, `{"error":"invalid_grant"}`, a.redeem(code, "redirect_uri", RedirectURI+"/").body)
+	require.JSONEq(t, `{"error":"invalid_grant"}`, a.redeem(code).Body, "no redirect_uri")
+	require.JSONEq(t, `{"error":"invalid_grant"}`, a.redeem(code, "redirect_uri", RedirectURI+"/").Body)
 	got := a.issued(a.redeem(code, "redirect_uri", RedirectURI))
 	require.Equal(t, "bearer", got.TokenType)
 	require.Equal(t, readScope, got.Scope)
-	require.Equal(t, http.StatusBadRequest, a.redeem(code, "redirect_uri", RedirectURI).status)
+	require.Equal(t, http.StatusBadRequest, a.redeem(code, "redirect_uri", RedirectURI).Status)
 	a.token = got.AccessToken
-	require.Equal(t, http.StatusOK, a.get("companies").status)
+	require.Equal(t, http.StatusOK, a.get("companies").Status)
 
 	for name, pairs := range map[string][]string{
 		"client_id": {"client_id", "x"}, "redirect_uri": {"redirect_uri", "https://tap.example.org/"},
 	} {
 		r, _ := a.signIn(pairs...)
-		require.Equal(t, http.StatusBadRequest, r.status, name)
-		require.Contains(t, r.header.Get("Content-Type"), "text/html", name)
+		require.Equal(t, http.StatusBadRequest, r.Status, name)
+		require.Contains(t, r.Header.Get("Content-Type"), "text/html", name)
 	}
 	_, to = a.signIn("scope", "salesinvoice")
 	require.Equal(t, "invalid_scope", to.Query().Get("error"))
@@ -73,7 +73,7 @@ func TestSignIn(t *testing.T) {
 	fragment, err := url.ParseQuery(to.EscapedFragment())
 	require.NoError(t, err)
 	a.token = fragment.Get("access_token")
-	require.Equal(t, http.StatusOK, a.get("companies").status)
+	require.Equal(t, http.StatusOK, a.get("companies").Status)
 }
 
 func TestCodeExpires(t *testing.T) {
@@ -81,7 +81,7 @@ func TestCodeExpires(t *testing.T) {
 		a := newAPI(t, emulator.Options{})
 		_, to := a.signIn()
 		time.Sleep(codeLife + time.Second)
-		require.Equal(t, http.StatusBadRequest, a.redeem(to.Query().Get("code"), "redirect_uri", RedirectURI).status)
+		require.Equal(t, http.StatusBadRequest, a.redeem(to.Query().Get("code"), "redirect_uri", RedirectURI).Status)
 	})
 }
 
@@ -89,21 +89,21 @@ func TestCodeExpires(t *testing.T) {
 // the new one is not.
 func TestRotation(t *testing.T) {
 	a := newAPI(t, emulator.Options{Limits: "real"})
-	require.JSONEq(t, `{"error":"invalid_grant"}`, a.tryRefresh(RefreshToken).body, "newAPI has used it")
+	require.JSONEq(t, `{"error":"invalid_grant"}`, a.tryRefresh(RefreshToken).Body, "newAPI has used it")
 	a.service.Reset()
 	one := a.refresh(RefreshToken)
 	require.NotEqual(t, RefreshToken, one.RefreshToken)
 	two := a.refresh(one.RefreshToken)
 	require.NotEqual(t, one.RefreshToken, two.RefreshToken)
 	r := a.tryRefresh(one.RefreshToken)
-	require.Equal(t, http.StatusBadRequest, r.status)
+	require.Equal(t, http.StatusBadRequest, r.Status)
 	a.refresh(two.RefreshToken)
 
 	for name, o := range map[string]*api{
 		"reusable":   newAPI(t, emulator.Options{Limits: "real"}, "reusable"),
 		"limits off": newAPI(t, emulator.Options{}),
 	} {
-		require.Equal(t, http.StatusOK, o.tryRefresh(RefreshToken).status, name)
+		require.Equal(t, http.StatusOK, o.tryRefresh(RefreshToken).Status, name)
 	}
 }
 
@@ -115,15 +115,15 @@ func TestTokenRefusals(t *testing.T) {
 		"unsupported_grant_type": a.form("grant_type", "client_credentials", "client_id", ClientID, "client_secret", ClientSecret),
 		"invalid_request":        a.form("client_id", ClientID, "client_secret", ClientSecret),
 	} {
-		require.Equal(t, http.StatusBadRequest, r.status)
-		require.JSONEq(t, `{"error":"`+want+`"}`, r.body)
+		require.Equal(t, http.StatusBadRequest, r.Status)
+		require.JSONEq(t, `{"error":"`+want+`"}`, r.Body)
 	}
-	basic := a.ask(http.MethodPost, mount+"/api/v3/token", encode("grant_type", "refresh_token", "refresh_token", RefreshToken),
+	basic := a.Ask(http.MethodPost, mount+"/api/v3/token", encode("grant_type", "refresh_token", "refresh_token", RefreshToken),
 		"Content-Type", "application/x-www-form-urlencoded", "Authorization", "Basic eDp5")
-	require.JSONEq(t, `{"error":"invalid_client"}`, basic.body, "credentials are in the body")
-	other := a.ask(http.MethodPost, mount+"/api/v3/token", `{"grant_type":"refresh_token"}`, "Content-Type", "application/json")
-	require.JSONEq(t, `{"error":"invalid_request"}`, other.body)
-	require.Equal(t, http.StatusMethodNotAllowed, a.get("token").status)
+	require.JSONEq(t, `{"error":"invalid_client"}`, basic.Body, "credentials are in the body")
+	other := a.Ask(http.MethodPost, mount+"/api/v3/token", `{"grant_type":"refresh_token"}`, "Content-Type", "application/json")
+	require.JSONEq(t, `{"error":"invalid_request"}`, other.Body)
+	require.Equal(t, http.StatusMethodNotAllowed, a.get("token").Status)
 }
 
 // TestTokenLife: access tokens live ten minutes, and it is told, or not.
@@ -132,12 +132,12 @@ func TestTokenLife(t *testing.T) {
 		a := newAPI(t, emulator.Options{})
 		require.Equal(t, 600, a.refresh(RefreshToken).ExpiresIn)
 		time.Sleep(accessLife - time.Second)
-		require.Equal(t, http.StatusOK, a.get("companies").status)
+		require.Equal(t, http.StatusOK, a.get("companies").Status)
 		time.Sleep(time.Second)
-		require.Equal(t, http.StatusUnauthorized, a.get("companies").status)
+		require.Equal(t, http.StatusUnauthorized, a.get("companies").Status)
 	})
 	a := newAPI(t, emulator.Options{}, "no-expires-in")
-	require.NotContains(t, a.tryRefresh(RefreshToken).body, "expires_in")
+	require.NotContains(t, a.tryRefresh(RefreshToken).Body, "expires_in")
 }
 
 // TestScope: a token that may not read reads nothing but the companies.
@@ -145,7 +145,7 @@ func TestScope(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	_, to := a.signIn("scope", updateScope+" "+deleteScope)
 	a.token = a.issued(a.redeem(to.Query().Get("code"), "redirect_uri", RedirectURI)).AccessToken
-	require.Equal(t, http.StatusOK, a.get("companies").status)
+	require.Equal(t, http.StatusOK, a.get("companies").Status)
 	a.fails(http.StatusForbidden, a.data("AR1"))
 	a.fails(http.StatusForbidden, a.get("accountviewsystembusinessobjects"))
 	a.fails(http.StatusForbidden, newAPI(t, emulator.Options{}, "noscope").data("AR1"))

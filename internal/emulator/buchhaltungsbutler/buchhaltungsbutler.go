@@ -37,7 +37,10 @@ const (
 const source = "buchhaltungsbutler"
 
 // Plugin is the stand-in, for the list given to [emulator.New].
-var Plugin = emulator.Plugin{Name: source, Open: func(env emulator.Env) (emulator.Service, error) { return open(env, env), nil }}
+var Plugin = emulator.Plugin{
+	Name: source, Open: func(env emulator.Env) (emulator.Service, error) { return open(env, env), nil },
+	Guesses: guesses, Throttles: throttles, Broken: deaf,
+}
 
 // Watched is the plugin for a test that looks behind the answers: into is set
 // to what is opened.
@@ -112,8 +115,9 @@ var streams = []string{
 
 // Truth writes every live row of a stream, one a line, with list_direction and
 // the ids of parents. What a reader may stamp in more than one way is left out:
-// account of transactions, date_last_action of postings. Deleted receipts are
-// rows of receipts, offers are those of receipts/offers. Reports are about the
+// account of transactions, date_last_action of postings, which
+// postings/date_last_action has. Deleted receipts are rows of receipts, offers are
+// those of receipts/offers. Reports are about the
 // time from start_date until today, and have the number of the last that was
 // made, or of the first. Nothing of what the user may not see is written.
 func (s *Service) Truth(w io.Writer, stream string) error {

@@ -33,8 +33,8 @@ func TestChanges(t *testing.T) {
 	} {
 		a := newAPI(t, emulator.Options{Records: 300})
 		before := a.byID(stream, name)
-		text := a.truthText(stream)
-		r := a.change(emulator.Change{Stream: stream, Rows: 3, Insert: 6, At: moment})
+		text := a.TruthText(stream)
+		r := a.Change(emulator.Change{Stream: stream, Rows: 3, Insert: 6, At: moment})
 		after := a.byID(stream, name)
 		require.Len(t, r.Touched, 3)
 		require.Len(t, r.Inserted, 6)
@@ -46,27 +46,27 @@ func TestChanges(t *testing.T) {
 			require.Contains(t, after, string(id))
 		}
 		if stream == "debtors" || stream == "creditors" {
-			_, err := a.server.Change(source, emulator.Change{Stream: stream, Delete: 1})
+			_, err := a.Server.Change(source, emulator.Change{Stream: stream, Delete: 1})
 			require.ErrorContains(t, err, "never deleted")
 		} else {
-			r = a.change(emulator.Change{Stream: stream, Delete: 6, At: moment})
+			r = a.Change(emulator.Change{Stream: stream, Delete: 6, At: moment})
 			require.Equal(t, 6, len(r.Deleted)+len(r.Inserted), stream)
 			require.NotEmpty(t, r.Deleted)
 		}
-		_, err := a.server.Change(source, emulator.Change{Stream: stream, IDs: []emulator.ID{"999999999"}})
+		_, err := a.Server.Change(source, emulator.Change{Stream: stream, IDs: []emulator.ID{"999999999"}})
 		require.Error(t, err)
 		a.service.Reset()
-		require.Equal(t, text, a.truthText(stream), "%s: everything is as it was", stream)
+		require.Equal(t, text, a.TruthText(stream), "%s: everything is as it was", stream)
 	}
 	a := newAPI(t, emulator.Options{Records: 60})
-	reports, err := a.server.Change(source, emulator.Change{})
+	reports, err := a.Server.Change(source, emulator.Change{})
 	require.NoError(t, err)
 	require.Len(t, reports, 3)
 	for _, stream := range []string{"receipt_details", "account_ledger", "report_bwa", "accounts", "posting_accounts", "nothing"} {
-		_, err := a.server.Change(source, emulator.Change{Stream: stream, Rows: 1})
+		_, err := a.Server.Change(source, emulator.Change{Stream: stream, Rows: 1})
 		require.Error(t, err, stream)
 	}
-	_, err = newAPI(t, emulator.Options{Records: 60, Faults: "norows@receipts"}).server.Change(source, emulator.Change{Stream: "receipts", Insert: 1})
+	_, err = newAPI(t, emulator.Options{Records: 60, Faults: "norows@receipts"}).Server.Change(source, emulator.Change{Stream: "receipts", Insert: 1})
 	require.Error(t, err)
 }
 
@@ -78,7 +78,7 @@ func TestSoftDelete(t *testing.T) {
 	}
 	before := a.byID("receipts", "id_by_customer")["305"]
 	require.Contains(t, in(false), "305")
-	r := a.change(emulator.Change{Stream: "receipts", Gone: []emulator.ID{"305"}})
+	r := a.Change(emulator.Change{Stream: "receipts", Gone: []emulator.ID{"305"}})
 	require.Equal(t, []emulator.ID{"305"}, r.Deleted)
 	require.NotContains(t, in(false), "305")
 	require.Contains(t, in(true), "305")
@@ -87,18 +87,18 @@ func TestSoftDelete(t *testing.T) {
 	for _, name := range []string{"date", "amount", "counterparty", "invoicenumber", "type", "filename"} {
 		require.Equal(t, before[name], gone[name], name)
 	}
-	require.Contains(t, a.post("/receipts/get/305", nil).body, `"deleted":"1"`)
-	_, err := a.server.Change(source, emulator.Change{Stream: "receipts", Gone: []emulator.ID{"305"}})
+	require.Contains(t, a.post("/receipts/get/305", nil).Body, `"deleted":"1"`)
+	_, err := a.Server.Change(source, emulator.Change{Stream: "receipts", Gone: []emulator.ID{"305"}})
 	require.Error(t, err)
-	r = a.change(emulator.Change{Stream: "receipts", IDs: []emulator.ID{"305"}})
+	r = a.Change(emulator.Change{Stream: "receipts", IDs: []emulator.ID{"305"}})
 	require.Contains(t, r.Note, "restored")
 	require.Equal(t, before, a.byID("receipts", "id_by_customer")["305"])
 	raw := keep(a.truth("receipts"), func(r m) bool { return r["date"] == nil && r["deleted"] == "0" })[0]["id_by_customer"].(string)
-	r = a.change(emulator.Change{Stream: "receipts", IDs: []emulator.ID{emulator.ID(raw)}, At: moment})
+	r = a.Change(emulator.Change{Stream: "receipts", IDs: []emulator.ID{emulator.ID(raw)}, At: moment})
 	require.Contains(t, r.Note, "recognised")
 	require.Equal(t, "2026-11-20", a.byID("receipts", "id_by_customer")[raw]["date"])
 	// New ones: without a date, too, and dated back.
-	r = a.change(emulator.Change{Stream: "receipts", Insert: 10, At: moment})
+	r = a.Change(emulator.Change{Stream: "receipts", Insert: 10, At: moment})
 	dates := map[string]bool{}
 	for _, id := range r.Inserted {
 		row := a.byID("receipts", "id_by_customer")[string(id)]
@@ -115,10 +115,10 @@ func TestCancelledPostings(t *testing.T) {
 	fixed := keep(rows, func(r m) bool { return r["fixed"] == "1" })[0]
 	unfixed := keep(rows, func(r m) bool { return r["fixed"] == "0" })[0]
 	id := func(row m) emulator.ID { return emulator.ID(row["id_by_customer"].(string)) }
-	r := a.change(emulator.Change{Stream: "postings", Gone: []emulator.ID{id(unfixed)}, At: moment})
+	r := a.Change(emulator.Change{Stream: "postings", Gone: []emulator.ID{id(unfixed)}, At: moment})
 	require.Equal(t, []emulator.ID{id(unfixed)}, r.Deleted)
 	require.NotContains(t, a.byID("postings", "id_by_customer"), string(id(unfixed)))
-	r = a.change(emulator.Change{Stream: "postings", Gone: []emulator.ID{id(fixed)}, At: moment})
+	r = a.Change(emulator.Change{Stream: "postings", Gone: []emulator.ID{id(fixed)}, At: moment})
 	require.Empty(t, r.Deleted)
 	require.Len(t, r.Inserted, 1)
 	now := a.byID("postings", "id_by_customer")
@@ -126,20 +126,20 @@ func TestCancelledPostings(t *testing.T) {
 	require.Equal(t, fixed, now[string(id(fixed))], "it stays as it was")
 	require.Equal(t, fixed["debit_postingaccount_number"], reversal["credit_postingaccount_number"])
 	require.Equal(t, fixed["amount"], reversal["amount"])
-	require.Contains(t, a.truthText("account_ledger"), `"reversed_by_id":`+string(r.Inserted[0]))
-	require.Contains(t, a.truthText("account_ledger"), `"reversal_for_id":`+string(id(fixed)))
+	require.Contains(t, a.TruthText("account_ledger"), `"reversed_by_id":`+string(r.Inserted[0]))
+	require.Contains(t, a.TruthText("account_ledger"), `"reversal_for_id":`+string(id(fixed)))
 
 	day := m{"date_last_action_from": "2026-11-20", "date_last_action_to": "2026-11-20"}
 	require.Equal(t, []string{string(r.Inserted[0])}, values(a.list("/postings/get", with(ever, "date_last_action_from", "2026-11-20")), "id_by_customer"))
-	r = a.change(emulator.Change{Stream: "postings", IDs: []emulator.ID{"926"}, At: moment})
+	r = a.Change(emulator.Change{Stream: "postings", IDs: []emulator.ID{"926"}, At: moment})
 	require.Contains(t, r.Note, "confirmed")
 	require.Contains(t, values(a.list("/postings/get", with(day, "date_from", "1990-01-01", "date_to", "2100-01-01")), "id_by_customer"), "926")
 	last := keep(a.truth("postings"), func(r m) bool { return r["fixed"] == "1" })[5]
-	a.change(emulator.Change{Stream: "postings", IDs: []emulator.ID{id(last)}, At: moment})
+	a.Change(emulator.Change{Stream: "postings", IDs: []emulator.ID{id(last)}, At: moment})
 	require.Contains(t, values(a.list("/postings/get", with(ever, "date_last_action_from", "2026-11-20")), "id_by_customer"), string(id(last)))
 
 	silent := newAPI(t, emulator.Options{Records: 300, Faults: "silent-comments"})
-	r = silent.change(emulator.Change{Stream: "postings", IDs: []emulator.ID{id(fixed)}, At: moment})
+	r = silent.Change(emulator.Change{Stream: "postings", IDs: []emulator.ID{id(fixed)}, At: moment})
 	require.Contains(t, r.Note, "without a last action")
 	require.Empty(t, silent.list("/postings/get", with(ever, "date_last_action_from", "2026-11-20")))
 	require.NotEqual(t, fixed, silent.byID("postings", "id_by_customer")[string(id(fixed))])
@@ -150,19 +150,19 @@ func TestDeletedTransactions(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 300})
 	cash := a.keyset(m{"account": 1000})[0]
 	id := emulator.ID(fmt.Sprint(cash["id_by_customer"]))
-	r := a.change(emulator.Change{Stream: "transactions", Gone: []emulator.ID{id}, At: moment})
+	r := a.Change(emulator.Change{Stream: "transactions", Gone: []emulator.ID{id}, At: moment})
 	require.Empty(t, r.Deleted)
 	back := a.byID("transactions", "id_by_customer")[string(r.Inserted[0])]
 	require.Equal(t, strings.TrimPrefix("-"+cash["amount"].(string), "--"), back["amount"])
 	require.Equal(t, "STORNO "+string(id), back["purpose"])
 	plain := a.list("/transactions/get", m{"account": 1200, "id_by_customer_from": 1200})[0]
 	id = emulator.ID(fmt.Sprint(plain["id_by_customer"]))
-	r = a.change(emulator.Change{Stream: "transactions", Gone: []emulator.ID{id}, At: moment})
+	r = a.Change(emulator.Change{Stream: "transactions", Gone: []emulator.ID{id}, At: moment})
 	require.Equal(t, []emulator.ID{id}, r.Deleted)
 	a.refused(400, 6, "/transactions/get/"+string(id), nil)
 	require.NotContains(t, values(a.truth("receipt_transactions"), "id_by_customer"), string(id))
 	// Imported later, dated earlier.
-	r = a.change(emulator.Change{Stream: "transactions", Insert: 3, At: moment})
+	r = a.Change(emulator.Change{Stream: "transactions", Insert: 3, At: moment})
 	var booked []string
 	for _, id := range r.Inserted {
 		booked = append(booked, a.byID("transactions", "id_by_customer")[string(id)]["booking_date"].(string)[:10])
@@ -175,7 +175,7 @@ func TestDeletedTransactions(t *testing.T) {
 func TestPageHook(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 300})
 	var seen []emulator.Page
-	a.server.OnPage(func(p emulator.Page) { seen = append(seen, p) })
+	a.Server.OnPage(func(p emulator.Page) { seen = append(seen, p) })
 	a.keyset(m{"limit": 100})
 	a.all("/postings/get", 100, with(ever, "order", "id_by_customer ASC"))
 	a.list("/settings/get/debtors", m{"offset": 25})
@@ -189,26 +189,25 @@ func TestPageHook(t *testing.T) {
 	require.Equal(t, []emulator.ID{"901", "902"}, seen[4].IDs[:2])
 	require.Equal(t, "100", seen[4].Query.Get("limit"))
 
-	a.server.OnPage(func(p emulator.Page) {
-		_, err := a.server.Change(source, emulator.Change{Stream: "receipts", Gone: p.IDs[:1]})
-		require.NoError(t, err)
+	a.Server.OnPage(func(p emulator.Page) {
+		a.Change(emulator.Change{Stream: "receipts", Gone: p.IDs[:1]})
 	})
 	first := values(a.list("/receipts/get", with(inbound, "limit", 20)), "id_by_customer")
-	a.server.OnPage(nil)
+	a.Server.OnPage(nil)
 	second := values(a.list("/receipts/get", with(inbound, "limit", 20, "offset", 20)), "id_by_customer")
 	all := values(a.list("/receipts/get", inbound), "id_by_customer")
 	require.NotContains(t, slices.Concat(first, second), all[19], "a row slipped through")
 
 	moving := newAPI(t, emulator.Options{Records: 300, Faults: "moving@postings"})
-	text := moving.truthText("postings")
+	text := moving.TruthText("postings")
 	moving.list("/postings/get", with(ever, "limit", 10))
-	require.NotEqual(t, text, moving.truthText("postings"))
+	require.NotEqual(t, text, moving.TruthText("postings"))
 }
 
 // TestConfig: the config works as it is.
 func TestConfig(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60})
-	config, err := a.server.Config(source, "http://127.0.0.1:1")
+	config, err := a.Server.Config(source, "http://127.0.0.1:1")
 	require.NoError(t, err)
 	require.Equal(t, map[string]any{
 		"source": source, "api_url": "http://127.0.0.1:1/buchhaltungsbutler", "start_date": "2023-01-01T00:00:00Z",
@@ -253,13 +252,13 @@ func TestTogether(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 120, Limits: "real", Faults: "unstable"})
 	var wg sync.WaitGroup
 	for _, work := range []func(){
-		func() { _, _ = a.server.Change(source, emulator.Change{}) },
+		func() { _, _ = a.Server.Change(source, emulator.Change{}) },
 		func() { a.post("/receipts/get", with(inbound, "order", m{"date": "DESC"}, "limit", 10, "offset", 10)) },
 		func() { a.post("/postings/get", ever) },
 		func() { a.post("/transactions/get", m{"id_by_customer_from": 1000}) },
 		func() { a.post("/reports/create/sums", ever) },
 		func() { a.post("/reports/get/sums", m{"report_id_by_customer": 501}) },
-		func() { _ = a.server.Truth(&strings.Builder{}, source, "account_ledger") },
+		func() { _ = a.Server.Truth(&strings.Builder{}, source, "account_ledger") },
 		func() { a.service.Reset() },
 	} {
 		wg.Go(func() {

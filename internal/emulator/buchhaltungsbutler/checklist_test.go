@@ -37,26 +37,26 @@ func TestPaths(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/", "/receipts", "/receipts/get/", "/nothing", "/transactions/get/id_by_customer", "/receipts/get/id_by_customer/2",
-		"/transactions/get/", "/settings/get", origin + "/receipts/get",
+		"/transactions/get/", "/settings/get", mount + "/receipts/get",
 	} {
 		for _, method := range []string{http.MethodPost, http.MethodGet} {
 			r := a.ask(method, path, `{"api_key":"`+Key+`"}`)
-			require.Equal(t, http.StatusNotFound, r.status, path)
-			require.Equal(t, "text/html; charset=UTF-8", r.header.Get("Content-Type"))
-			require.Greater(t, len(r.body), 5000)
+			require.Equal(t, http.StatusNotFound, r.Status, path)
+			require.Equal(t, "text/html; charset=UTF-8", r.Header.Get("Content-Type"))
+			require.Greater(t, len(r.Body), 5000)
 		}
 	}
 	a.refused(400, 5, "/receipts/get/id_by_customer", m{"id_by_customer": 301})
 	r := a.post("/receipts/get/301", nil)
-	require.Equal(t, http.StatusOK, r.status)
-	require.NotContains(t, r.body, `"rows"`)
-	require.Equal(t, http.StatusOK, a.post("/transactions/get/1001", nil).status)
+	require.Equal(t, http.StatusOK, r.Status)
+	require.NotContains(t, r.Body, `"rows"`)
+	require.Equal(t, http.StatusOK, a.post("/transactions/get/1001", nil).Status)
 	a.refused(400, 5, "/receipts/get/300", nil)
 	a.refused(400, 5, "/receipts/get/abc", nil)
 	a.refused(400, 6, "/receipts/get/301", m{"get_file": "yes"})
 	a.refused(400, 5, "/transactions/get/0", nil)
 	a.refused(400, 6, "/transactions/get/1000", nil)
-	require.Contains(t, a.post("/receipts/get/301", m{"get_file": true}).body, `"file_type":"pdf"`)
+	require.Contains(t, a.post("/receipts/get/301", m{"get_file": true}).Body, `"file_type":"pdf"`)
 }
 
 // Point 2: what is looked at, in which order.
@@ -81,7 +81,7 @@ func TestRefusals(t *testing.T) {
 		"/receipts/get": false, "/cost-locations/get": true, "/transactions/assigned-receipts/get": true, "/reports/get/bwa": true,
 	} {
 		r := a.post(path, m{"api_key": ForeignKey})
-		require.Equal(t, long, strings.Contains(r.body, "invalid api client for customer"), path)
+		require.Equal(t, long, strings.Contains(r.Body, "invalid api client for customer"), path)
 	}
 	a.refused(403, 11, "/receipts/get", m{"api_key": SuspendedKey})
 	for _, body := range []string{"", "x", "[1]", "null", `{"api_key":`} {
@@ -105,8 +105,8 @@ func TestForms(t *testing.T) {
 		}
 		return a.ask(http.MethodPost, path, values.Encode(), "Content-Type", "application/x-www-form-urlencoded")
 	}
-	require.Equal(t, http.StatusOK, form("/receipts/get", "list_direction", "inbound", "limit", "2", "deleted", "true").status)
-	require.Equal(t, http.StatusOK, form("/settings/get/postingaccounts").status)
+	require.Equal(t, http.StatusOK, form("/receipts/get", "list_direction", "inbound", "limit", "2", "deleted", "true").Status)
+	require.Equal(t, http.StatusOK, form("/settings/get/postingaccounts").Status)
 	require.Equal(t, "400/6", refusalOf(t, form("/settings/get/postingaccounts", "limit", "10")), "typed values need JSON there")
 	require.Equal(t, "400/9", refusalOf(t, form("/settings/get/postingaccounts", "exclude_accounts", "true")))
 	a.refused(400, 10, "/receipts/get", with(inbound, "limit", "10"))
@@ -210,16 +210,16 @@ func TestCodes(t *testing.T) {
 func TestEnvelope(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60})
 	r := a.post("/transactions/get", m{"limit": 1, "offset": 1_000_000})
-	require.Equal(t, http.StatusOK, r.status)
-	require.Equal(t, `{"success":true,"message":"","rows":0,"data":[]}`, r.body)
+	require.Equal(t, http.StatusOK, r.Status)
+	require.Equal(t, `{"success":true,"message":"","rows":0,"data":[]}`, r.Body)
 	for name, want := range map[string]string{
 		"Content-Type": "application/json; charset=utf-8", "Server": "nginx", "Pragma": "no-cache",
 		"Expires": "Thu, 19 Nov 1981 08:52:00 GMT", "Cache-Control": "no-store, no-cache, must-revalidate",
 	} {
-		require.Equal(t, want, r.header.Get(name))
+		require.Equal(t, want, r.Header.Get(name))
 	}
-	require.Equal(t, `{"success":false,"error_code":10,"message":"invalid limit specified"}`, a.post("/receipts/get", with(inbound, "limit", 501)).body)
-	require.Equal(t, `{"success":false,"error_code":3,"message":"API credentials unknown or invalid"}`, a.ask(http.MethodPost, "/accounts/get", "{}", "Authorization", "").body)
+	require.Equal(t, `{"success":false,"error_code":10,"message":"invalid limit specified"}`, a.post("/receipts/get", with(inbound, "limit", 501)).Body)
+	require.Equal(t, `{"success":false,"error_code":3,"message":"API credentials unknown or invalid"}`, a.ask(http.MethodPost, "/accounts/get", "{}", "Authorization", "").Body)
 }
 
 // Point 4: defaults and maxima.
@@ -238,7 +238,7 @@ func TestPageSizes(t *testing.T) {
 	} {
 		require.Len(t, a.list(path, want.from), want.standard, path)
 		require.Len(t, a.list(path, with(want.from, "limit", want.max)), want.max, path)
-		require.Equal(t, http.StatusBadRequest, a.post(path, with(want.from, "limit", want.max+1)).status, path)
+		require.Equal(t, http.StatusBadRequest, a.post(path, with(want.from, "limit", want.max+1)).Status, path)
 		require.Empty(t, a.list(path, with(want.from, "offset", 100_000)), path)
 	}
 	require.Len(t, a.list("/cost-locations/get", nil), 65)
@@ -257,7 +257,7 @@ func TestWireTypes(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 400})
 	row := func(path string, members m) map[string]json.RawMessage {
 		var e struct{ Data json.RawMessage }
-		require.NoError(t, json.Unmarshal([]byte(a.post(path, members).body), &e))
+		require.NoError(t, json.Unmarshal([]byte(a.post(path, members).Body), &e))
 		var list []map[string]json.RawMessage
 		if json.Unmarshal(e.Data, &list) == nil {
 			return list[0]
@@ -334,19 +334,19 @@ func TestWireTypes(t *testing.T) {
 			}
 		}
 	}
-	require.Contains(t, a.truthText("postings"), ", ", "joined lists")
+	require.Contains(t, a.TruthText("postings"), ", ", "joined lists")
 }
 
 func TestDisputedTypes(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 400, Faults: "disputed:1.0,more-columns"})
-	require.Contains(t, a.truthText("transactions"), `"id_by_customer":"1001"`)
-	require.Contains(t, a.truthText("transaction_receipts"), `"id_by_customer":"301"`)
-	require.Contains(t, a.truthText("receipt_details"), `"e_invoice_type":"1"`)
-	require.Contains(t, a.truthText("postings"), `"booking_number":"901"`)
-	require.Contains(t, a.truthText("postings"), `"cost_location_two":null`)
-	require.Contains(t, a.truthText("debtors"), `"import_pending":"0"`)
-	require.Contains(t, a.truthText("receipts"), `"labels":["neu"`)
-	mixed := newAPI(t, emulator.Options{Records: 400, Faults: "disputed:0.5"}).truthText("transactions")
+	require.Contains(t, a.TruthText("transactions"), `"id_by_customer":"1001"`)
+	require.Contains(t, a.TruthText("transaction_receipts"), `"id_by_customer":"301"`)
+	require.Contains(t, a.TruthText("receipt_details"), `"e_invoice_type":"1"`)
+	require.Contains(t, a.TruthText("postings"), `"booking_number":"901"`)
+	require.Contains(t, a.TruthText("postings"), `"cost_location_two":null`)
+	require.Contains(t, a.TruthText("debtors"), `"import_pending":"0"`)
+	require.Contains(t, a.TruthText("receipts"), `"labels":["neu"`)
+	mixed := newAPI(t, emulator.Options{Records: 400, Faults: "disputed:0.5"}).TruthText("transactions")
 	require.Contains(t, mixed, `"id_by_customer":"`)
 	require.Regexp(t, `"id_by_customer":\d`, mixed)
 }
@@ -377,15 +377,15 @@ func TestMissingRight(t *testing.T) {
 func TestCookies(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60})
 	first := a.post("/accounts/get", nil)
-	cookies := first.header.Values("Set-Cookie")
+	cookies := first.Header.Values("Set-Cookie")
 	require.Len(t, cookies, 3)
 	for k, name := range []string{"bbutler=", "AWSALB=", "AWSALBCORS="} {
 		require.True(t, strings.HasPrefix(cookies[k], name))
 	}
 	pair, _, _ := strings.Cut(cookies[0], ";")
 	again := a.ask(http.MethodPost, "/accounts/get", `{"api_key":"`+Key+`"}`, "Cookie", pair)
-	require.Equal(t, first.body, again.body)
-	require.Equal(t, first.header, again.header)
+	require.Equal(t, first.Body, again.Body)
+	require.Equal(t, first.Header, again.Header)
 	require.Equal(t, "401/4", refusalOf(t, a.ask(http.MethodPost, "/accounts/get", `{"api_key":"x"}`, "Cookie", pair)))
 }
 
@@ -395,7 +395,7 @@ func TestNewTenant(t *testing.T) {
 	require.Empty(t, a.list("/receipts/get", inbound))
 	require.Empty(t, a.list("/cost-locations/get", nil))
 	require.NotEmpty(t, a.list("/accounts/get", nil))
-	_, err := a.server.Change(source, emulator.Change{Insert: 3})
+	_, err := a.Server.Change(source, emulator.Change{Insert: 3})
 	require.NoError(t, err)
 	require.Empty(t, a.list("/postings/get", ever), "tenants are apart")
 }
@@ -403,9 +403,9 @@ func TestNewTenant(t *testing.T) {
 func TestSameSeedSameData(t *testing.T) {
 	a, b, c := newAPI(t, emulator.Options{Records: 120, Seed: 7}), newAPI(t, emulator.Options{Records: 120, Seed: 7}), newAPI(t, emulator.Options{Records: 120, Seed: 8})
 	for _, stream := range streams {
-		require.Equal(t, a.truthText(stream), b.truthText(stream), stream)
+		require.Equal(t, a.TruthText(stream), b.TruthText(stream), stream)
 	}
-	require.NotEqual(t, a.truthText("receipts"), c.truthText("receipts"))
+	require.NotEqual(t, a.TruthText("receipts"), c.TruthText("receipts"))
 }
 
 func TestNoRows(t *testing.T) {
@@ -460,7 +460,7 @@ func TestTruth(t *testing.T) {
 		for _, row := range receipts {
 			id := row["id_by_customer"].(string)
 			var e struct{ Data m }
-			decode(t, a.post("/receipts/get/"+id, nil).body, &e)
+			decode(t, a.post("/receipts/get/"+id, nil).Body, &e)
 			require.Equal(t, row["list_direction"], e.Data["list_direction"])
 			details = append(details, e.Data)
 			for _, p := range a.list("/receipts/assigned-transactions/get", m{"receipt_id_by_customer": json.Number(id)}) {
@@ -471,7 +471,7 @@ func TestTruth(t *testing.T) {
 		for _, row := range a.keyset(nil) {
 			id := row["id_by_customer"].(json.Number)
 			var e struct{ Data m }
-			decode(t, a.post("/transactions/get/"+id.String(), nil).body, &e)
+			decode(t, a.post("/transactions/get/"+id.String(), nil).Body, &e)
 			single = append(single, e.Data)
 			for _, r := range a.list("/transactions/assigned-receipts/get", m{"transaction_id_by_customer": id}) {
 				r["transaction_id_by_customer"] = id
@@ -493,5 +493,5 @@ func TestTruth(t *testing.T) {
 		require.Equal(t, pairs(paid, "receipt_id_by_customer", "id_by_customer"), pairs(assigned, "id_by_customer", "transaction_id_by_customer"), "one relation, two ends")
 	}
 	a := newAPI(t, emulator.Options{Records: 60})
-	require.ErrorContains(t, a.server.Truth(&strings.Builder{}, source, "nothing"), `no stream "nothing"`)
+	require.ErrorContains(t, a.Server.Truth(&strings.Builder{}, source, "nothing"), `no stream "nothing"`)
 }

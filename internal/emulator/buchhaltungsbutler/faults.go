@@ -1,6 +1,10 @@
 package buchhaltungsbutler
 
-import "github.com/tap-backoffice/tap-backoffice/internal/emulator"
+import (
+	"strings"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+)
 
 // The faults that the stand-in carries out itself, next to noright, norows,
 // moving, disputed and internal-error, which others have too. Most are guesses
@@ -33,6 +37,26 @@ const (
 	reportBusy     = "report-busy"     // a report of somebody else is being made: 400 with code 12 (count)
 	reportStuck    = "report-stuck"    // a report is never finished
 	reportReplaced = "report-replaced" // somebody else makes a report meanwhile: this one is gone (count)
+)
+
+// The positions of the switches that stand for what nobody knows.
+var (
+	guesses = []string{
+		zoneUTC, uploadsModified, undatedMatch, stableOffset, unstable, unstableFixed, hiddenCap, hiddenCap + "," + unstableFixed,
+		smallDefault, laxBody, moreColumns, ledgerTwice, silentComments,
+		strings.Join([]string{zoneUTC, uploadsModified, undatedMatch, hiddenCap, moreColumns, laxBody}, ","),
+	}
+	throttles = []string{
+		timeoutLarge, timeoutLarge + "," + hiddenCap,
+		throttle403, throttle500, throttleCounts, clockMinute, crowded,
+		crowded + "," + throttle403, crowded + "," + throttleCounts, crowded + "," + clockMinute,
+	}
+	// deaf is a service that does not look at the offset, which a client guards
+	// against (CLIENT CK).
+	deaf = map[string][]string{offsetIgnored: {
+		"receipts", "receipt_details", "receipt_transactions", "postings", "posting_accounts", "account_ledger",
+		"debtors", "creditors", "cost_locations",
+	}}
 )
 
 // decider tells which faults happen: the sandbox's list, or a test's.

@@ -154,7 +154,7 @@ func TestTransactionIDs(t *testing.T) {
 		all = append(all, values(list, "id_by_customer")...)
 		if len(list) > 0 {
 			r := a.post("/transactions/get/"+list[0]["id_by_customer"].(json.Number).String(), nil)
-			require.Contains(t, r.body, `"account":`+strconv.Itoa(number)+",")
+			require.Contains(t, r.Body, `"account":`+strconv.Itoa(number)+",")
 		}
 	}
 	require.ElementsMatch(t, newest, all, "every transaction has one account")
@@ -176,9 +176,9 @@ func TestModifiedSince(t *testing.T) {
 			if stream == "receipts" {
 				from = inbound
 			}
-			touched := a.change(emulator.Change{Stream: stream, IDs: []emulator.ID{map[string]emulator.ID{"receipts": "301", "transactions": "1001"}[stream]}, At: at})
+			touched := a.Change(emulator.Change{Stream: stream, IDs: []emulator.ID{map[string]emulator.ID{"receipts": "301", "transactions": "1001"}[stream]}, At: at})
 			require.Empty(t, touched.Note)
-			a.change(emulator.Change{Stream: stream, Insert: 8, At: at})
+			a.Change(emulator.Change{Stream: stream, Insert: 8, At: at})
 			count := func(since string) int {
 				return len(a.list(path, with(from, "date_since_last_modified", since)))
 			}
@@ -190,7 +190,7 @@ func TestModifiedSince(t *testing.T) {
 			require.Zero(t, count(want.clock), "strictly later")
 			require.Zero(t, count(day), "the day means its last second")
 			require.Equal(t, count(before), count("2026-11-09"))
-			require.NotContains(t, a.truthText(stream), "date_updated")
+			require.NotContains(t, a.TruthText(stream), "date_updated")
 		}
 	}
 }
@@ -263,7 +263,7 @@ func TestLastActionDay(t *testing.T) {
 	for faults, want := range map[string]string{"": "2026-07-11", "zone-utc": "2026-07-10"} {
 		a := newAPI(t, emulator.Options{Records: 60, Faults: faults})
 		at := time.Date(2026, 7, 10, 22, 30, 0, 0, time.UTC) // half past midnight in Germany
-		added := a.change(emulator.Change{Stream: "postings", Insert: 1, At: at})
+		added := a.Change(emulator.Change{Stream: "postings", Insert: 1, At: at})
 		list := a.list("/postings/get", with(ever, "date_last_action_from", want, "date_last_action_to", want))
 		require.Contains(t, values(list, "id_by_customer"), string(added.Inserted[0]), faults)
 	}
@@ -360,6 +360,6 @@ func TestUnstable(t *testing.T) {
 	require.Equal(t, first, same.list("/settings/get/debtors", m{"offset": 25}))
 	require.NotEqual(t, same.list("/settings/get/creditors", nil), same.list("/settings/get/creditors", m{"offset": 25}))
 	all := newAPI(t, emulator.Options{Records: 400, Faults: "offset-ignored"})
-	require.Equal(t, all.post("/settings/get/postingaccounts", m{"limit": 10}).body, all.post("/settings/get/postingaccounts", m{"limit": 10, "offset": 10}).body)
-	require.Equal(t, http.StatusOK, all.post("/postings/get", with(ever, "offset", 1)).status)
+	require.Equal(t, all.post("/settings/get/postingaccounts", m{"limit": 10}).Body, all.post("/settings/get/postingaccounts", m{"limit": 10, "offset": 10}).Body)
+	require.Equal(t, http.StatusOK, all.post("/postings/get", with(ever, "offset", 1)).Status)
 }

@@ -14,8 +14,8 @@ import (
 
 // call asks for the payment accounts and tells the status.
 func (a *api) call() int {
-	a.t.Helper()
-	return a.post("/accounts/get", nil).status
+	a.Helper()
+	return a.post("/accounts/get", nil).Status
 }
 
 // Point 10: 100 calls of a tenant in any 60 seconds.
@@ -27,10 +27,10 @@ func TestLimit(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 		r := a.post("/accounts/get", nil)
-		require.Equal(t, http.StatusTooManyRequests, r.status)
-		require.Empty(t, r.header.Get("Retry-After"))
-		require.NotContains(t, strings.ToLower(strings.Join(keysOf(r.header), " ")), "ratelimit")
-		require.False(t, strings.HasPrefix(r.body, "{"))
+		require.Equal(t, http.StatusTooManyRequests, r.Status)
+		require.Empty(t, r.Header.Get("Retry-After"))
+		require.NotContains(t, strings.ToLower(strings.Join(keysOf(r.Header), " ")), "ratelimit")
+		require.False(t, strings.HasPrefix(r.Body, "{"))
 		a.key = NewKey
 		require.Equal(t, http.StatusOK, a.call(), "another tenant has its own")
 		a.key = Key
@@ -42,7 +42,7 @@ func TestLimit(t *testing.T) {
 		require.Equal(t, 3, a.service.TurnedAway())
 		require.Equal(t, "401/3", refusalOf(t, a.ask(http.MethodPost, "/accounts/get", `{"api_key":"`+Key+`"}`, "Authorization", "")))
 		require.Equal(t, "401/4", refusalOf(t, a.ask(http.MethodPost, "/accounts/get", `{"api_key":"x"}`)))
-		require.Equal(t, http.StatusNotFound, a.post("/nothing", nil).status)
+		require.Equal(t, http.StatusNotFound, a.post("/nothing", nil).Status)
 		require.Equal(t, "400/2", refusalOf(t, a.ask(http.MethodGet, "/accounts/get", "")))
 		require.Equal(t, "400/23", refusalOf(t, a.ask(http.MethodPost, "/accounts/get", "")))
 		a.service.Reset()
@@ -70,7 +70,7 @@ func TestLimitGuesses(t *testing.T) {
 	}
 	spend := func(a *api, n int) {
 		for range n {
-			require.Equal(a.t, http.StatusOK, a.call())
+			require.Equal(a, http.StatusOK, a.call())
 		}
 	}
 	for faults, want := range map[string]string{"throttle-403": "403/15", "throttle-500": "500/0"} {
@@ -121,7 +121,7 @@ func TestTroubles(t *testing.T) {
 	require.Len(t, large.list("/postings/get", with(ever, "limit", 100)), 100)
 	ledger := m{"postingaccount_number": 410, "date_from": "2026-01-01", "date_to": "2026-03-01"}
 	large.refused(504, 30, "/reports/get/sums/ledger", ledger)
-	require.Equal(t, http.StatusOK, large.post("/reports/get/sums/ledger", with(ledger, "date_to", "2026-02-01")).status)
+	require.Equal(t, http.StatusOK, large.post("/reports/get/sums/ledger", with(ledger, "date_to", "2026-02-01")).Status)
 
 	for fault, status := range map[string]int{"502": 502, "truncated": 200, "429-bare": 429, "401": 401, "403": 403, "404": 404, "429": 429} {
 		bad := newAPI(t, emulator.Options{Records: 30, Faults: fault + "=1@accounts"})
@@ -129,8 +129,8 @@ func TestTroubles(t *testing.T) {
 		require.Equal(t, http.StatusOK, bad.call(), fault)
 	}
 	require.Equal(t, "401/3", refusalOf(t, newAPI(t, emulator.Options{Faults: "401"}).post("/accounts/get", nil)))
-	require.NotEmpty(t, newAPI(t, emulator.Options{Faults: "429"}).post("/accounts/get", nil).header.Get("Retry-After"))
-	require.Equal(t, "text/html; charset=UTF-8", newAPI(t, emulator.Options{Faults: "404"}).post("/accounts/get", nil).header.Get("Content-Type"))
+	require.NotEmpty(t, newAPI(t, emulator.Options{Faults: "429"}).post("/accounts/get", nil).Header.Get("Retry-After"))
+	require.Equal(t, "text/html; charset=UTF-8", newAPI(t, emulator.Options{Faults: "404"}).post("/accounts/get", nil).Header.Get("Content-Type"))
 }
 
 func TestSluggish(t *testing.T) {
@@ -146,10 +146,10 @@ func TestSluggish(t *testing.T) {
 
 func TestMangle(t *testing.T) {
 	deep := newAPI(t, emulator.Options{Records: 30, Faults: "deep"})
-	require.Contains(t, deep.post("/accounts/get", nil).body, `"data":[{"c_deep":`+strings.Repeat("[", 200)+"]")
-	require.Contains(t, deep.post("/receipts/get/301", nil).body, `"data":{"c_deep":`)
+	require.Contains(t, deep.post("/accounts/get", nil).Body, `"data":[{"c_deep":`+strings.Repeat("[", 200)+"]")
+	require.Contains(t, deep.post("/receipts/get/301", nil).Body, `"data":{"c_deep":`)
 	dup := newAPI(t, emulator.Options{Records: 30, Faults: "dup"})
-	require.Contains(t, dup.post("/transactions/get", m{"id_by_customer_from": 1000}).body, `{"id_by_customer":"-1","id_by_customer":1001,`)
+	require.Contains(t, dup.post("/transactions/get", m{"id_by_customer_from": 1000}).Body, `{"id_by_customer":"-1","id_by_customer":1001,`)
 	require.NotEmpty(t, dup.list("/accounts/get", nil))
 	same := newAPI(t, emulator.Options{Records: 30, Faults: "next-self"})
 	require.NotEmpty(t, same.list("/accounts/get", nil))

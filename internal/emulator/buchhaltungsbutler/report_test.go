@@ -15,14 +15,14 @@ import (
 
 // created makes a report and returns its number.
 func (a *api) created(kind string, members m) json.Number {
-	a.t.Helper()
+	a.Helper()
 	r := a.post("/reports/create/"+kind, members)
-	require.Equal(a.t, http.StatusOK, r.status, r.body)
+	require.Equal(a, http.StatusOK, r.Status, r.Body)
 	var e struct {
 		ID string `json:"id_by_customer"`
 	}
-	require.NoError(a.t, json.Unmarshal([]byte(r.body), &e))
-	require.NotContains(a.t, r.body, `"data"`)
+	require.NoError(a, json.Unmarshal([]byte(r.Body), &e))
+	require.NotContains(a, r.Body, `"data"`)
 	return json.Number(e.ID)
 }
 
@@ -52,16 +52,16 @@ type bwa struct {
 }
 
 func (a *api) fetched(kind string, id json.Number) bwa {
-	a.t.Helper()
+	a.Helper()
 	for range 2 {
 		a.refused(400, 8, "/reports/get/"+kind, m{"report_id_by_customer": id})
 	}
 	r := a.post("/reports/get/"+kind, m{"report_id_by_customer": id})
-	require.Equal(a.t, http.StatusOK, r.status, r.body)
-	require.NotContains(a.t, r.body, `"data"`)
-	require.NotContains(a.t, r.body, `"rows"`)
+	require.Equal(a, http.StatusOK, r.Status, r.Body)
+	require.NotContains(a, r.Body, `"data"`)
+	require.NotContains(a, r.Body, `"rows"`)
 	var e struct{ Report bwa }
-	decode(a.t, r.body, &e)
+	decode(a, r.Body, &e)
 	return e.Report
 }
 
@@ -96,7 +96,7 @@ func TestReports(t *testing.T) {
 		a.refused(400, 7, "/reports/get/bwa", m{"report_id_by_customer": first})
 		a.refused(400, 7, "/reports/get/sums", m{"report_id_by_customer": second})
 		time.Sleep(30 * time.Second)
-		require.Equal(t, http.StatusOK, a.post("/reports/get/bwa", m{"report_id_by_customer": second}).status, "nobody has to poll")
+		require.Equal(t, http.StatusOK, a.post("/reports/get/bwa", m{"report_id_by_customer": second}).Status, "nobody has to poll")
 
 		s := a.post("/reports/get/sums", m{"report_id_by_customer": sums})
 		var e struct {
@@ -108,10 +108,10 @@ func TestReports(t *testing.T) {
 				}
 			}
 		}
-		decode(t, s.body, &e)
+		decode(t, s.Body, &e)
 		require.NotEmpty(t, e.Report.Sums)
-		require.Contains(t, s.body, `"postingaccount_number":"`)
-		require.Regexp(t, `"postingaccount_number":\d`, s.body)
+		require.Contains(t, s.Body, `"postingaccount_number":"`)
+		require.Regexp(t, `"postingaccount_number":\d`, s.Body)
 		a.key = NewKey
 		a.refused(400, 7, "/reports/get/bwa", m{"report_id_by_customer": second})
 		id := a.created("sums", ever)
@@ -160,14 +160,14 @@ func TestLedgers(t *testing.T) {
 					r := a.post("/reports/get/sums/ledger", m{
 						"postingaccount_number": json.Number(number), "date_from": fmt.Sprint(year, "-01-01"), "date_to": fmt.Sprint(year, "-12-31"),
 					})
-					require.Equal(t, http.StatusOK, r.status, r.body)
+					require.Equal(t, http.StatusOK, r.Status, r.Body)
 					var e struct {
 						Ledger struct {
 							Number string `json:"postingaccount_number"`
 							Lines  []m    `json:"postingaccountLedger"`
 						} `json:"report_sums_postingaccount_ledger"`
 					}
-					decode(t, r.body, &e)
+					decode(t, r.Body, &e)
 					require.Equal(t, number, e.Ledger.Number)
 					for _, row := range e.Ledger.Lines {
 						row["postingaccount_number"] = number
@@ -193,7 +193,7 @@ func TestLedgers(t *testing.T) {
 		a := newAPI(t, emulator.Options{Records: 60})
 		require.NotEmpty(t, a.truth("report_bwa"))
 		require.NotEqual(t,
-			a.post("/reports/get/sums/ledger", with(ever, "postingaccount_number", 4120)).body,
-			a.post("/reports/get/sums/ledger", with(ever, "postingaccount_number", 4830, "base", "date_delivery_else_date")).body)
+			a.post("/reports/get/sums/ledger", with(ever, "postingaccount_number", 4120)).Body,
+			a.post("/reports/get/sums/ledger", with(ever, "postingaccount_number", 4830, "base", "date_delivery_else_date")).Body)
 	})
 }

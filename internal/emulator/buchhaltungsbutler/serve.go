@@ -109,8 +109,7 @@ func (s *Service) reply(c call) answer {
 	case toTransaction:
 		return one(c.company.Transaction(c.to.id, c.params))
 	case toLedger:
-		body, n, err := c.company.Ledger(c.params)
-		return wrapped(`"report_sums_postingaccount_ledger":`, body, n, err)
+		return s.ledger(c)
 	case toCreate:
 		return s.create(c)
 	case toReport:
@@ -213,6 +212,16 @@ func (s *Service) list(c call) answer {
 	s.disturb(c, p)
 	members := fmt.Appendf(nil, `,"rows":%d,"data":[`, len(p.IDs))
 	return good(append(append(members, p.Rows...), ']'), len(p.IDs))
+}
+
+// ledger answers with all lines of an account, inside an object that tells of it.
+func (s *Service) ledger(c call) answer {
+	p, err := c.company.Ledger(c.params)
+	if err != nil {
+		return answer{Answer: failed(err)}
+	}
+	s.disturb(c, p)
+	return wrapped(`"report_sums_postingaccount_ledger":`, p.Rows, len(p.IDs), nil)
 }
 
 // create begins a report; its number is text (CLIENT DM L7).

@@ -12,25 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
-
-func (a *api) change(c emulator.Change) emulator.Report {
-	a.t.Helper()
-	list, err := a.server.Change(source, c)
-	require.NoError(a.t, err)
-	require.Len(a.t, list, 1)
-	return list[0]
-}
 
 // since are the rows of a sync set above a row version, by their ids in order.
 func (a *api) since(division int, set string, version int64) (ids []string, last int64) {
-	a.t.Helper()
+	a.Helper()
 	rows, _ := a.all(fmt.Sprintf("%d/sync/%s?$filter=Timestamp gt %dL&$select=ID,Timestamp", division, set, version))
 	last = version
 	for _, row := range rows {
 		n, err := strconv.ParseInt(row["Timestamp"].(string), 10, 64)
-		require.NoError(a.t, err)
-		require.Greater(a.t, n, last)
+		require.NoError(a, err)
+		require.Greater(a, n, last)
 		ids, last = append(ids, row["ID"].(string)), n
 	}
 	return ids, last
@@ -59,7 +52,7 @@ func TestChange(t *testing.T) {
 		_, lastDeleted[k] = a.since(division, "Deleted", 1)
 	}
 	at := time.Now().UTC().Truncate(time.Second)
-	r := a.change(emulator.Change{Stream: "sync_project_projects", Rows: 3, Delete: 2, Insert: 1, At: at})
+	r := a.Change(emulator.Change{Stream: "sync_project_projects", Rows: 3, Delete: 2, Insert: 1, At: at})
 	require.Equal(t, at, r.At)
 	require.Len(t, r.Touched, 3)
 	require.Len(t, r.Deleted, 2)
@@ -84,7 +77,7 @@ func TestChange(t *testing.T) {
 
 	// By name, in whichever company the row is.
 	ids, _ := a.since(second, set, 1)
-	r = a.change(emulator.Change{Stream: "sync_project_projects", IDs: []emulator.ID{emulator.ID(ids[0])}, Gone: []emulator.ID{emulator.ID(ids[1])}})
+	r = a.Change(emulator.Change{Stream: "sync_project_projects", IDs: []emulator.ID{emulator.ID(ids[0])}, Gone: []emulator.ID{emulator.ID(ids[1])}})
 	require.Equal(t, ids[:1], texts(r.Touched))
 	require.Equal(t, ids[1:2], texts(r.Deleted))
 	now, _ := a.since(second, set, 1)
@@ -100,13 +93,13 @@ func TestChangeTakesTurns(t *testing.T) {
 	for division, want := range map[int]int{first: 1, second: 1} {
 		_, last := a.since(division, "CRM/Accounts", 1)
 		for range 2 {
-			require.Len(t, a.change(emulator.Change{Stream: "crm_accounts", Rows: 1}).Touched, 1)
+			require.Len(t, a.Change(emulator.Change{Stream: "crm_accounts", Rows: 1}).Touched, 1)
 		}
 		ids, _ := a.since(division, "CRM/Accounts", last)
 		require.Len(t, ids, want, "a touch of the twin")
 	}
 	_, last := a.since(second, "CRM/Accounts", 1)
-	r := a.change(emulator.Change{Stream: "sync_crm_accounts/813456", Rows: 3})
+	r := a.Change(emulator.Change{Stream: "sync_crm_accounts/813456", Rows: 3})
 	require.Equal(t, "sync_crm_accounts", r.Stream)
 	ids, _ := a.since(second, "CRM/Accounts", last)
 	require.ElementsMatch(t, texts(r.Touched), ids)
@@ -114,7 +107,7 @@ func TestChangeTakesTurns(t *testing.T) {
 
 func TestChangeOfAll(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 12})
-	reports, err := a.server.Change(source, emulator.Change{Rows: 2})
+	reports, err := a.Server.Change(source, emulator.Change{Rows: 2})
 	require.NoError(t, err)
 	require.Len(t, reports, 57)
 	for _, r := range reports {
@@ -135,7 +128,7 @@ func TestChangeFaults(t *testing.T) {
 		{Stream: "system_divisions", IDs: []emulator.ID{"x"}},
 		{Stream: "system_divisions", IDs: []emulator.ID{"1"}},
 	} {
-		_, err := a.server.Change(source, c)
+		_, err := a.Server.Change(source, c)
 		require.Error(t, err, "%+v", c)
 	}
 }
@@ -156,7 +149,7 @@ func TestMove(t *testing.T) {
 	was := division(first)
 	ids, last := a.since(first, "CRM/Accounts", 1)
 	other, _ := a.since(second, "CRM/Accounts", 1)
-	r := a.change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{"812345"}})
+	r := a.Change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{"812345"}})
 	require.Equal(t, []string{"812345"}, texts(r.Touched))
 	require.Contains(t, r.Note, "moved")
 	require.NotEqual(t, was["DivisionMoveDate"], division(first)["DivisionMoveDate"])
@@ -169,7 +162,7 @@ func TestMove(t *testing.T) {
 	require.Equal(t, other, same)
 
 	was = division(second)
-	require.Equal(t, []string{"812345", "813456"}, texts(a.change(emulator.Change{Stream: "hrm_divisions", Rows: 9}).Touched))
+	require.Equal(t, []string{"812345", "813456"}, texts(a.Change(emulator.Change{Stream: "hrm_divisions", Rows: 9}).Touched))
 	require.NotEqual(t, was["DivisionHRLinkUnlinkDate"], division(second)["DivisionHRLinkUnlinkDate"])
 	require.Equal(t, was["DivisionMoveDate"], division(second)["DivisionMoveDate"])
 }
@@ -192,11 +185,10 @@ func TestMoving(t *testing.T) {
 func TestHookMayChange(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 130})
 	done := false
-	a.server.OnPage(func(p emulator.Page) {
+	a.Server.OnPage(func(p emulator.Page) {
 		if !done {
 			done = true
-			_, err := a.server.Change(source, emulator.Change{Stream: p.Resource, IDs: p.IDs[:1], Gone: p.IDs[1:2]})
-			require.NoError(t, err)
+			a.Change(emulator.Change{Stream: p.Resource, IDs: p.IDs[:1], Gone: p.IDs[1:2]})
 		}
 	})
 	rows, _ := a.all("812345/financial/GLAccounts?$select=ID,Modified&$orderby=Modified asc")
@@ -206,18 +198,20 @@ func TestHookMayChange(t *testing.T) {
 // TestControl: the control changes data and undoes it, over HTTP.
 func TestControl(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	post := func(path string) reply { return a.ask(http.MethodPost, origin+"/_sandbox/exact_online/"+path, "") }
-	require.Equal(t, http.StatusOK, post("change?stream=system_divisions&rows=1").status)
-	require.Contains(t, post("change?stream=sync_crm_accounts&ids="+strings.Repeat("0", 8)).body, "no row")
-	require.Equal(t, http.StatusOK, post("reset?with=data").status)
+	post := func(path string) reply {
+		return a.Ask(http.MethodPost, standintest.Origin+"/_sandbox/exact_online/"+path, "")
+	}
+	require.Equal(t, http.StatusOK, post("change?stream=system_divisions&rows=1").Status)
+	require.Contains(t, post("change?stream=sync_crm_accounts&ids="+strings.Repeat("0", 8)).Body, "no row")
+	require.Equal(t, http.StatusOK, post("reset?with=data").Status)
 }
 
 // TestRowsDoNotDependOnTheHour: the same seed, the same rows.
 func TestRowsDoNotDependOnTheHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		one := newAPI(t, emulator.Options{Seed: 4}).truth("crm_accounts")
+		one := newAPI(t, emulator.Options{Seed: 4}).Truth("crm_accounts")
 		time.Sleep(7 * time.Hour)
-		require.Equal(t, one, newAPI(t, emulator.Options{Seed: 4}).truth("crm_accounts"))
-		require.NotEqual(t, one, newAPI(t, emulator.Options{Seed: 5}).truth("crm_accounts"))
+		require.Equal(t, one, newAPI(t, emulator.Options{Seed: 4}).Truth("crm_accounts"))
+		require.NotEqual(t, one, newAPI(t, emulator.Options{Seed: 5}).Truth("crm_accounts"))
 	})
 }

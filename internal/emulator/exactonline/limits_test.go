@@ -23,7 +23,7 @@ var limitHeaders = []string{
 func limitsOf(r reply) []string {
 	out := make([]string, len(limitHeaders))
 	for k, name := range limitHeaders {
-		out[k] = r.header.Get(name)
+		out[k] = r.Header.Get(name)
 	}
 	return out
 }
@@ -43,28 +43,28 @@ func TestMinute(t *testing.T) {
 		r := a.get(classes)
 		require.Equal(t, []string{"5000", "4999", millis(day), "60", "59", millis(minute)}, limitsOf(r))
 		for range 58 {
-			require.Equal(t, http.StatusOK, a.get(classes).status)
+			require.Equal(t, http.StatusOK, a.get(classes).Status)
 		}
 		r = a.get(classes)
 		require.Equal(t, []string{"5000", "4940", millis(day), "60", "0", millis(minute)}, limitsOf(r))
 
 		r = a.get(classes)
-		require.Equal(t, http.StatusTooManyRequests, r.status)
-		require.Empty(t, r.body)
+		require.Equal(t, http.StatusTooManyRequests, r.Status)
+		require.Empty(t, r.Body)
 		require.Equal(t, []string{"", "", "", "60", "0", millis(minute)}, limitsOf(r))
-		require.Empty(t, r.header.Get("Retry-After"))
+		require.Empty(t, r.Header.Get("Retry-After"))
 
-		require.Equal(t, http.StatusOK, a.get(classesOf(second)).status, "another division counts for itself")
+		require.Equal(t, http.StatusOK, a.get(classesOf(second)).Status, "another division counts for itself")
 		me := a.get("current/Me")
-		require.Equal(t, http.StatusOK, me.status)
+		require.Equal(t, http.StatusOK, me.Status)
 		require.Equal(t, make([]string, 6), limitsOf(me))
 		require.Equal(t, make([]string, 6), limitsOf(a.get("system/Users")))
 		rights := a.get("812345/users/UserHasRights?endpoint='Logistics/Items'&action='GET'")
-		require.Equal(t, http.StatusOK, rights.status, "that one is not counted")
-		require.Equal(t, "0", rights.header.Get("X-RateLimit-Minutely-Remaining"))
+		require.Equal(t, http.StatusOK, rights.Status, "that one is not counted")
+		require.Equal(t, "0", rights.Header.Get("X-RateLimit-Minutely-Remaining"))
 
 		time.Sleep(20*time.Second - time.Millisecond)
-		require.Equal(t, http.StatusTooManyRequests, a.get(classes).status)
+		require.Equal(t, http.StatusTooManyRequests, a.get(classes).Status)
 		time.Sleep(time.Millisecond)
 		r = a.get(classes)
 		require.Equal(t, []string{"5000", "4939", millis(day), "60", "59", millis(start.Add(2 * time.Minute))}, limitsOf(r))
@@ -89,16 +89,16 @@ func TestDay(t *testing.T) {
 		}
 		a.token = a.service.tokens.fresh()
 		r := a.get(classes)
-		require.Equal(t, http.StatusTooManyRequests, r.status)
-		require.Empty(t, r.body)
+		require.Equal(t, http.StatusTooManyRequests, r.Status)
+		require.Empty(t, r.Body)
 		require.Equal(t, []string{"5000", "0", millis(start.Add(24 * time.Hour)), "", "", ""}, limitsOf(r))
-		require.Equal(t, http.StatusOK, a.get(classesOf(second)).status)
+		require.Equal(t, http.StatusOK, a.get(classesOf(second)).Status)
 
 		time.Sleep(time.Until(start.Add(24 * time.Hour)))
 		a.token = a.service.tokens.fresh()
 		r = a.get(classes)
-		require.Equal(t, http.StatusOK, r.status)
-		require.Equal(t, "4999", r.header.Get("X-RateLimit-Remaining"))
+		require.Equal(t, http.StatusOK, r.Status)
+		require.Equal(t, "4999", r.Header.Get("X-RateLimit-Remaining"))
 	})
 }
 
@@ -115,11 +115,11 @@ func TestLimitsOff(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	for range 70 {
 		r := a.get(classes)
-		require.Equal(t, http.StatusOK, r.status)
-		require.Equal(t, "1000000000", r.header.Get("X-RateLimit-Minutely-Remaining"))
-		require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").status)
+		require.Equal(t, http.StatusOK, r.Status)
+		require.Equal(t, "1000000000", r.Header.Get("X-RateLimit-Minutely-Remaining"))
+		require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").Status)
 	}
-	require.Empty(t, a.get("current/Me").header.Get("X-RateLimit-Limit"))
+	require.Empty(t, a.get("current/Me").Header.Get("X-RateLimit-Limit"))
 	require.Empty(t, a.service.Minutes())
 	require.False(t, a.service.Blocked())
 }
@@ -131,11 +131,11 @@ func TestCallsWithoutATokenAreNotCounted(t *testing.T) {
 		a.token = "unknown"
 		for range 100 {
 			r := a.get(classes)
-			require.Equal(t, http.StatusUnauthorized, r.status)
-			require.Empty(t, r.header.Get("X-RateLimit-Limit"))
+			require.Equal(t, http.StatusUnauthorized, r.Status)
+			require.Empty(t, r.Header.Get("X-RateLimit-Limit"))
 		}
 		a.token = good
-		require.Equal(t, "59", a.get(classes).header.Get("X-RateLimit-Minutely-Remaining"))
+		require.Equal(t, "59", a.get(classes).Header.Get("X-RateLimit-Minutely-Remaining"))
 	})
 }
 
@@ -146,29 +146,29 @@ func TestErrorBudget(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			a := newAPI(t, emulator.Options{Limits: "real", Faults: fault})
 			for range 10 {
-				require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").status)
-				require.Equal(t, http.StatusBadRequest, a.get(classesOf(second)+"?$select=Nope").status, "each company for itself")
-				require.Equal(t, http.StatusNotFound, a.get("812345/crm/accountClasses").status, "each endpoint for itself")
+				require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").Status)
+				require.Equal(t, http.StatusBadRequest, a.get(classesOf(second)+"?$select=Nope").Status, "each company for itself")
+				require.Equal(t, http.StatusNotFound, a.get("812345/crm/accountClasses").Status, "each endpoint for itself")
 			}
-			require.Equal(t, http.StatusOK, a.get(classes).status)
+			require.Equal(t, http.StatusOK, a.get(classes).Status)
 			require.False(t, a.service.Blocked())
-			require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").status)
+			require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").Status)
 			require.True(t, a.service.Blocked())
 
-			require.Equal(t, status, a.get(classesOf(second)).status)
+			require.Equal(t, status, a.get(classesOf(second)).Status)
 			r := a.get("current/Me")
-			require.Equal(t, status, r.status)
-			require.Empty(t, r.header.Get("X-RateLimit-Limit"))
+			require.Equal(t, status, r.Status)
+			require.Empty(t, r.Header.Get("X-RateLimit-Limit"))
 
 			time.Sleep(59 * time.Minute)
 			a.token = a.service.tokens.fresh()
-			require.Equal(t, status, a.get(classes).status, "and asking makes it last")
+			require.Equal(t, status, a.get(classes).Status, "and asking makes it last")
 			time.Sleep(59 * time.Minute)
-			require.Equal(t, status, func() int { a.token = a.service.tokens.fresh(); return a.get(classes).status }())
+			require.Equal(t, status, func() int { a.token = a.service.tokens.fresh(); return a.get(classes).Status }())
 			time.Sleep(time.Hour)
 			a.token = a.service.tokens.fresh()
-			require.Equal(t, http.StatusOK, a.get(classes).status)
-			require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").status)
+			require.Equal(t, http.StatusOK, a.get(classes).Status)
+			require.Equal(t, http.StatusBadRequest, a.get(classes+"?$select=Nope").Status)
 			require.False(t, a.service.Blocked(), "the old errors are forgotten")
 		})
 	}
@@ -179,7 +179,7 @@ func TestErrorsOfExpiredTokensCount(t *testing.T) {
 		a := newAPI(t, emulator.Options{Limits: "real"})
 		time.Sleep(accessLife)
 		for range 11 {
-			require.Equal(t, http.StatusUnauthorized, a.get(classes).status)
+			require.Equal(t, http.StatusUnauthorized, a.get(classes).Status)
 		}
 		require.True(t, a.service.Blocked())
 	})
@@ -201,7 +201,7 @@ func TestOverlaps(t *testing.T) {
 			group.Wait()
 		}
 		log := func() []emulator.Entry {
-			list, err := a.server.Log(Plugin.Name)
+			list, err := a.Server.Log(Plugin.Name)
 			require.NoError(t, err)
 			return list
 		}

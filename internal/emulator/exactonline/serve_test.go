@@ -17,6 +17,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/edm"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 // pathOf is the path of a set in a division, with the parameters without which
@@ -57,8 +58,8 @@ func TestEverySet(t *testing.T) {
 		for _, division := range divisions {
 			path := pathOf(set, division)
 			if set.Scope == lacking {
-				require.Equal(t, http.StatusForbidden, a.get(path).status, path)
-				require.Empty(t, a.truth(set.Name), "the truth is what can be read")
+				require.Equal(t, http.StatusForbidden, a.get(path).Status, path)
+				require.Empty(t, a.Truth(set.Name), "the truth is what can be read")
 				require.False(t, set.Selected)
 				refused++
 				continue
@@ -80,7 +81,7 @@ func TestEverySet(t *testing.T) {
 		}
 		rows += got
 		if set.Scope != lacking && set.Name != "system_divisions" {
-			require.Len(t, a.truth(set.Name), got, set.Name)
+			require.Len(t, a.Truth(set.Name), got, set.Name)
 		}
 	}
 	require.Equal(t, 2*6, refused)
@@ -123,46 +124,46 @@ func TestRoutes(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	require.Equal(t, http.StatusOK, a.get("812345/CRM/AccountClasses").status)
+	require.Equal(t, http.StatusOK, a.get("812345/CRM/AccountClasses").Status)
 	for _, path := range []string{"812345/hrm/CostCenters", "812345/crm/accountclasses", "812345/nope/Nope", "nope"} {
 		r := a.get(path)
-		require.Equal(t, http.StatusNotFound, r.status, path)
-		require.Equal(t, "text/html; charset=utf-8", r.header.Get("Content-Type"), path)
-		require.Contains(t, r.body, "<html", path)
+		require.Equal(t, http.StatusNotFound, r.Status, path)
+		require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"), path)
+		require.Contains(t, r.Body, "<html", path)
 	}
-	require.Equal(t, http.StatusOK, a.get("812345/hrm/Costcenters").status)
-	require.Equal(t, http.StatusNotFound, a.get(mount+"/api/v2/"+classes).status)
-	require.Equal(t, http.StatusNotFound, a.get(classes+"?$select="+strings.Repeat("x", 6000)).status)
-	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodPost, mount+"/api/v1/"+classes, "{}",
-		"Authorization", "Bearer "+a.token, "Accept", "application/json").status)
-	require.Equal(t, http.StatusBadRequest, a.get(mount+"/api/v1/"+classes+"?$filter=%zz").status)
+	require.Equal(t, http.StatusOK, a.get("812345/hrm/Costcenters").Status)
+	require.Equal(t, http.StatusNotFound, a.get(mount+"/api/v2/"+classes).Status)
+	require.Equal(t, http.StatusNotFound, a.get(classes+"?$select="+strings.Repeat("x", 6000)).Status)
+	require.Equal(t, http.StatusMethodNotAllowed, a.Ask(http.MethodPost, mount+"/api/v1/"+classes, "{}",
+		"Authorization", "Bearer "+a.token, "Accept", "application/json").Status)
+	require.Equal(t, http.StatusBadRequest, a.get(mount+"/api/v1/"+classes+"?$filter=%zz").Status)
 }
 
 func TestAccept(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	ask := func(headers ...string) reply {
-		return a.ask(http.MethodGet, mount+"/api/v1/"+classes, "", append(headers, "Authorization", "Bearer "+a.token)...)
+		return a.Ask(http.MethodGet, mount+"/api/v1/"+classes, "", append(headers, "Authorization", "Bearer "+a.token)...)
 	}
 	for _, accept := range []string{"application/json", "application/json;odata=verbose", "text/html, application/json;q=0.5", "application/xml, application/json"} {
 		r := ask("Accept", accept)
-		require.Equal(t, http.StatusOK, r.status, accept)
-		require.True(t, json.Valid([]byte(r.body)), accept)
-		require.Equal(t, "application/json; charset=utf-8", r.header.Get("Content-Type"))
+		require.Equal(t, http.StatusOK, r.Status, accept)
+		require.True(t, json.Valid([]byte(r.Body)), accept)
+		require.Equal(t, "application/json; charset=utf-8", r.Header.Get("Content-Type"))
 	}
 	for _, headers := range [][]string{nil, {"Accept", "*/*"}, {"Accept", "application/atom+xml"}, {"Accept", "application/xml, application/atom+xml"}} {
 		r := ask(headers...)
-		require.Equal(t, http.StatusOK, r.status, headers)
-		require.Equal(t, "application/atom+xml;type=feed;charset=utf-8", r.header.Get("Content-Type"))
+		require.Equal(t, http.StatusOK, r.Status, headers)
+		require.Equal(t, "application/atom+xml;type=feed;charset=utf-8", r.Header.Get("Content-Type"))
 		var feed struct {
 			XMLName xml.Name `xml:"http://www.w3.org/2005/Atom feed"`
 			ID      string   `xml:"id"`
 		}
-		require.NoError(t, xml.Unmarshal([]byte(r.body), &feed))
+		require.NoError(t, xml.Unmarshal([]byte(r.Body), &feed))
 		require.Equal(t, mount+"/api/v1/"+classes, feed.ID)
 	}
 	for _, accept := range []string{"application/xml", "text/xml", "text/html", "nonsense"} {
 		r := ask("Accept", accept)
-		require.Equal(t, http.StatusUnsupportedMediaType, r.status, accept)
+		require.Equal(t, http.StatusUnsupportedMediaType, r.Status, accept)
 		message(t, r)
 	}
 }
@@ -170,8 +171,8 @@ func TestAccept(t *testing.T) {
 func TestRefusalEnvelope(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	r := a.get(classes + "?$select=Nope")
-	require.Equal(t, http.StatusBadRequest, r.status)
-	require.True(t, strings.HasPrefix(r.body, "{\r\n\"error\": {\r\n\"code\": \"\", \"message\": {\r\n\"lang\": \"\", \"value\": \""), r.body)
+	require.Equal(t, http.StatusBadRequest, r.Status)
+	require.True(t, strings.HasPrefix(r.Body, "{\r\n\"error\": {\r\n\"code\": \"\", \"message\": {\r\n\"lang\": \"\", \"value\": \""), r.Body)
 	require.Contains(t, message(t, r), "'Nope'")
 }
 
@@ -183,8 +184,8 @@ func TestDivisions(t *testing.T) {
 	} {
 		for _, path := range []string{classesOf(division), fmt.Sprintf("%d/users/UserHasRights?endpoint='crm/Accounts'&action='GET'", division)} {
 			r := a.get(path)
-			require.Equal(t, http.StatusForbidden, r.status, path)
-			require.Equal(t, reason, r.header.Get("Reason"), path)
+			require.Equal(t, http.StatusForbidden, r.Status, path)
+			require.Equal(t, reason, r.Header.Get("Reason"), path)
 			require.Equal(t, "Forbidden", message(t, r))
 		}
 		list, _ := a.list(fmt.Sprintf("%d/system/Divisions", division))
@@ -210,11 +211,11 @@ func TestScopes(t *testing.T) {
 		"812345/read/sync/Sync/SyncTimestamp?modified=datetime'2024-01-01'&endPoint='Projects'": "projects.projects",
 	} {
 		r := a.get(path)
-		require.Equal(t, http.StatusForbidden, r.status, path)
+		require.Equal(t, http.StatusForbidden, r.Status, path)
 		require.Equal(t, "Forbidden - Application Scope Violated. Cannot read '"+scope+"' scope.", message(t, r))
 	}
-	require.Equal(t, http.StatusForbidden, a.get(classesOf(second)).status)
-	require.Equal(t, http.StatusOK, a.get("812345/budget/Budgets").status, "one company alone is refused")
+	require.Equal(t, http.StatusForbidden, a.get(classesOf(second)).Status)
+	require.Equal(t, http.StatusOK, a.get("812345/budget/Budgets").Status, "one company alone is refused")
 	require.Equal(t, "financial.receivables", scopeOf(&edm.Set{Scope: "Financial receivables financial payables"}))
 }
 
@@ -223,8 +224,8 @@ func TestRights(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "noright@crm_account_classes/812345,noright@sync_crm_accounts"})
 	has := func(division int, endpoint, action string) string {
 		r := a.get(fmt.Sprintf("%d/users/UserHasRights?endpoint='%s'&action='%s'", division, endpoint, action))
-		require.Equal(t, http.StatusOK, r.status)
-		return r.body
+		require.Equal(t, http.StatusOK, r.Status)
+		return r.Body
 	}
 	const yes, no = `{"d":{"UserHasRights":true}}`, `{"d":{"UserHasRights":false}}`
 	require.Equal(t, yes, has(first, "Logistics/Items", "GET"))
@@ -237,44 +238,44 @@ func TestRights(t *testing.T) {
 	require.Equal(t, yes, has(second, "crm/AccountClasses", "GET"))
 	require.Equal(t, no, has(second, "sync/CRM/Accounts", "GET"))
 	for _, query := range []string{"", "?endpoint='crm/Accounts'", "?endpoint=crm/Accounts&action='GET'", "?endpoint='crm/Accounts'&action='EAT'"} {
-		require.Equal(t, http.StatusBadRequest, a.get("812345/users/UserHasRights"+query).status, query)
+		require.Equal(t, http.StatusBadRequest, a.get("812345/users/UserHasRights"+query).Status, query)
 	}
 
-	require.Equal(t, `{"d":{"results":[]}}`, a.get("812345/webhooks/WebhookSubscriptions").body)
-	require.Empty(t, a.truth("webhooks_webhook_subscriptions"))
-	require.Equal(t, `{"d":{"results":[]}}`, a.get(classes).body)
-	require.Equal(t, `{"d":[]}`, a.get(classes+"?$top=1").body)
+	require.Equal(t, `{"d":{"results":[]}}`, a.get("812345/webhooks/WebhookSubscriptions").Body)
+	require.Empty(t, a.Truth("webhooks_webhook_subscriptions"))
+	require.Equal(t, `{"d":{"results":[]}}`, a.get(classes).Body)
+	require.Equal(t, `{"d":[]}`, a.get(classes+"?$top=1").Body)
 	list, _ := a.list(classesOf(second))
 	require.NotEmpty(t, list)
-	require.Equal(t, `{"d":{"results":[]}}`, a.get("813456/sync/CRM/Accounts?$filter=Timestamp gt 1&$select=ID").body)
-	require.Equal(t, http.StatusBadRequest, a.get("813456/sync/CRM/Accounts").status, "faults are told all the same")
+	require.Equal(t, `{"d":{"results":[]}}`, a.get("813456/sync/CRM/Accounts?$filter=Timestamp gt 1&$select=ID").Body)
+	require.Equal(t, http.StatusBadRequest, a.get("813456/sync/CRM/Accounts").Status, "faults are told all the same")
 }
 
 func TestNoRows(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "norows"})
-	require.Equal(t, `{"d":{"results":[]}}`, a.get(classes).body)
-	require.Empty(t, a.truth("crm_account_classes"))
+	require.Equal(t, `{"d":{"results":[]}}`, a.get(classes).Body)
+	require.Empty(t, a.Truth("crm_account_classes"))
 	for _, path := range []string{"current/Me", "812345/system/Divisions"} {
 		list, _ := a.list(path)
 		require.NotEmpty(t, list, path)
 	}
-	require.Contains(t, newAPI(t, emulator.Options{Faults: "norows@sync_project_projects"}).get(classes).body, "__metadata")
+	require.Contains(t, newAPI(t, emulator.Options{Faults: "norows@sync_project_projects"}).get(classes).Body, "__metadata")
 }
 
 func TestMandatory(t *testing.T) {
-	require.Equal(t, http.StatusOK, newAPI(t, emulator.Options{}).get("812345/crm/Accounts").status)
+	require.Equal(t, http.StatusOK, newAPI(t, emulator.Options{}).get("812345/crm/Accounts").Status)
 	a := newAPI(t, emulator.Options{Faults: "mandatory"})
 	r := a.get("812345/crm/Accounts")
-	require.Equal(t, http.StatusBadRequest, r.status)
+	require.Equal(t, http.StatusBadRequest, r.Status)
 	require.Contains(t, message(t, r), "This endpoint has mandatory filtering applied.")
-	require.Equal(t, http.StatusOK, a.get("812345/crm/Accounts?$filter=Modified ge datetime'2020-01-01T00:00:00'").status)
+	require.Equal(t, http.StatusOK, a.get("812345/crm/Accounts?$filter=Modified ge datetime'2020-01-01T00:00:00'").Status)
 }
 
 // TestPages: what a test is told of a page as it goes out.
 func TestPages(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 130})
 	var pages []emulator.Page
-	a.server.OnPage(func(p emulator.Page) { pages = append(pages, p) })
+	a.Server.OnPage(func(p emulator.Page) { pages = append(pages, p) })
 	rows, n := a.all("812345/financial/GLAccounts?$select=ID,Code&$orderby=Modified")
 	require.Len(t, rows, 130)
 	require.Equal(t, 3, n)
@@ -291,7 +292,7 @@ func TestPages(t *testing.T) {
 		}
 	}
 	require.Equal(t, 130, k)
-	stats, err := a.server.Stats(Plugin.Name)
+	stats, err := a.Server.Stats(Plugin.Name)
 	require.NoError(t, err)
 	require.EqualValues(t, 130, stats.Rows)
 	require.EqualValues(t, 3, stats.ByResource["financial_gl_accounts"])
@@ -313,7 +314,7 @@ func TestSyncTimestamp(t *testing.T) {
 	ask := func(query string) reply { return a.get("812345/read/sync/Sync/SyncTimestamp" + query) }
 	rows, _ := a.all("812345/sync/Project/Projects?$filter=Timestamp gt 1&$select=Timestamp,Modified")
 	r := ask("?modified=datetime'2000-01-01T00:00:00'&endPoint='Projects'")
-	require.Equal(t, http.StatusOK, r.status, r.body)
+	require.Equal(t, http.StatusOK, r.Status, r.Body)
 	var out struct {
 		D struct {
 			API               string
@@ -321,22 +322,22 @@ func TestSyncTimestamp(t *testing.T) {
 			TimeStampAsBigInt string
 		} `json:"d"`
 	}
-	require.NoError(t, json.Unmarshal([]byte(r.body), &out))
+	require.NoError(t, json.Unmarshal([]byte(r.Body), &out))
 	require.Equal(t, "Projects", out.D.API)
 	require.Equal(t, "/Date(946684800000)/", out.D.Modified)
 	require.Equal(t, rows[0]["Timestamp"], out.D.TimeStampAsBigInt)
-	require.JSONEq(t, `{"d":{"results":[]}}`, ask("?modified=datetime'2999-01-01'&endPoint='Projects'").body)
+	require.JSONEq(t, `{"d":{"results":[]}}`, ask("?modified=datetime'2999-01-01'&endPoint='Projects'").Body)
 	for _, query := range []string{
 		"", "?endPoint='Projects'", "?modified=datetime'2024-01-01'", "?modified='2024-01-01'&endPoint='Projects'",
 		"?modified=datetime'soon'&endPoint='Projects'", "?modified=datetime'2024-01-01'&endPoint=Projects",
 		"?modified=datetime'2024-01-01'&endPoint='Accounts'",
 	} {
-		require.Equal(t, http.StatusBadRequest, ask(query).status, query)
+		require.Equal(t, http.StatusBadRequest, ask(query).Status, query)
 	}
 	for name, stream := range endPoints {
 		require.NotNil(t, edm.Find(stream), name)
 		require.True(t, strings.HasSuffix(edm.Find(stream).Path, "/"+name), name)
-		require.Equal(t, http.StatusOK, ask("?modified=datetime'2000-01-01'&endPoint='"+name+"'").status)
+		require.Equal(t, http.StatusOK, ask("?modified=datetime'2000-01-01'&endPoint='"+name+"'").Status)
 	}
 	require.Len(t, endPoints, 24)
 }
@@ -344,17 +345,17 @@ func TestSyncTimestamp(t *testing.T) {
 func TestRefuse(t *testing.T) {
 	for fault, status := range map[string]int{"401": 401, "403": 403, "404": 404, "429": 429} {
 		a := newAPI(t, emulator.Options{Faults: fault + "@crm_account_classes"})
-		require.Equal(t, status, a.get(classes).status)
-		require.Equal(t, http.StatusOK, a.get("812345/budget/Budgets").status)
+		require.Equal(t, status, a.get(classes).Status)
+		require.Equal(t, http.StatusOK, a.get("812345/budget/Budgets").Status)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Faults: "429=1@crm_account_classes"})
 		r := a.get(classes)
-		require.Empty(t, r.body)
-		require.Equal(t, "0", r.header.Get("X-RateLimit-Minutely-Remaining"))
-		require.Equal(t, millis(time.Now().Add(2*time.Second)), r.header.Get("X-RateLimit-Minutely-Reset"))
-		require.Equal(t, "2", r.header.Get("Retry-After"))
-		require.Equal(t, "Forbidden", message(t, reply{body: string(a.service.Refuse(403, 0).Body)}))
+		require.Empty(t, r.Body)
+		require.Equal(t, "0", r.Header.Get("X-RateLimit-Minutely-Remaining"))
+		require.Equal(t, millis(time.Now().Add(2*time.Second)), r.Header.Get("X-RateLimit-Minutely-Reset"))
+		require.Equal(t, "2", r.Header.Get("Retry-After"))
+		require.Equal(t, "Forbidden", message(t, standintest.Reply{Body: string(a.service.Refuse(403, 0).Body)}))
 	})
 }
 
@@ -362,9 +363,9 @@ func TestMangle(t *testing.T) {
 	const path = "812345/financial/GLAccounts?$select=ID"
 	spoiled := func(fault, path string) string {
 		r := newAPI(t, emulator.Options{Faults: fault}).get(path)
-		require.Equal(t, http.StatusOK, r.status)
-		require.True(t, json.Valid([]byte(r.body)), r.body)
-		return r.body
+		require.Equal(t, http.StatusOK, r.Status)
+		require.True(t, json.Valid([]byte(r.Body)), r.Body)
+		return r.Body
 	}
 	require.Contains(t, spoiled("deep", path), `{"d":{"results":[{"c_deep":`+strings.Repeat("[", 200)+"]")
 	require.Contains(t, spoiled("deep", path+"&$top=1"), `{"d":[{"c_deep":[`)
@@ -385,7 +386,7 @@ func TestMangle(t *testing.T) {
 // the contract.
 func TestConfig(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	config, err := a.server.Config(Plugin.Name, origin)
+	config, err := a.Server.Config(Plugin.Name, standintest.Origin)
 	require.NoError(t, err)
 	require.Equal(t, mount, config["api_url"])
 	require.ElementsMatch(t, []string{"source", "api_url", "client_id", "client_secret", "refresh_token", "redirect_uri", "start_date"},
@@ -404,5 +405,5 @@ func TestConfig(t *testing.T) {
 func TestUnknownStream(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	var b strings.Builder
-	require.Error(t, a.server.Truth(&b, Plugin.Name, "nope"))
+	require.Error(t, a.Server.Truth(&b, Plugin.Name, "nope"))
 }

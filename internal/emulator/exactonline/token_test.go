@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 const classes = "812345/crm/AccountClasses"
@@ -20,9 +21,9 @@ func TestTokenAnswer(t *testing.T) {
 	a := newAPI(t, emulator.Options{Limits: "real"})
 	a.service.Reset()
 	r := a.tryRefresh(RefreshToken)
-	require.Regexp(t, `^\{"access_token":"stampNL001\.[\w!-]{500,}","token_type":"Bearer","expires_in":"600","refresh_token":"stampNL001\.[\w!-]{100,}"\}$`, r.body)
-	require.Equal(t, "application/json; charset=utf-8", r.header.Get("Content-Type"))
-	require.Equal(t, "no-store", r.header.Get("Cache-Control"))
+	require.Regexp(t, `^\{"access_token":"stampNL001\.[\w!-]{500,}","token_type":"Bearer","expires_in":"600","refresh_token":"stampNL001\.[\w!-]{100,}"\}$`, r.Body)
+	require.Equal(t, "application/json; charset=utf-8", r.Header.Get("Content-Type"))
+	require.Equal(t, "no-store", r.Header.Get("Cache-Control"))
 }
 
 // TestRotation: each refresh burns its token and may come 570 s after the last.
@@ -32,43 +33,43 @@ func TestRotation(t *testing.T) {
 		a.service.Reset()
 		one := a.refresh(RefreshToken)
 		a.token = one.AccessToken
-		require.Equal(t, http.StatusOK, a.get(classes).status)
+		require.Equal(t, http.StatusOK, a.get(classes).Status)
 
 		time.Sleep(569 * time.Second)
 		for range 3 {
 			early := a.tryRefresh(one.RefreshToken)
-			require.Equal(t, http.StatusBadRequest, early.status)
-			require.Equal(t, "TooEarlyToRefreshTokens: Rate limit exceeded: access_token not expired", early.header.Get("Reason"))
-			require.JSONEq(t, `{"error":"access_denied","error_description":"Rate limit exceeded: access_token not expired"}`, early.body)
+			require.Equal(t, http.StatusBadRequest, early.Status)
+			require.Equal(t, "TooEarlyToRefreshTokens: Rate limit exceeded: access_token not expired", early.Header.Get("Reason"))
+			require.JSONEq(t, `{"error":"access_denied","error_description":"Rate limit exceeded: access_token not expired"}`, early.Body)
 		}
 		time.Sleep(time.Second)
 		two := a.refresh(one.RefreshToken) // too early has not rotated it
 		require.NotEqual(t, one, two)
-		require.Equal(t, http.StatusOK, a.get(classes).status, "the old access token lives its 600 s")
+		require.Equal(t, http.StatusOK, a.get(classes).Status, "the old access token lives its 600 s")
 
 		time.Sleep(30 * time.Second)
 		expired := a.get(classes)
-		require.Equal(t, http.StatusUnauthorized, expired.status)
-		require.Equal(t, `Bearer error="invalid_token", error_description="access%20token%20expired"`, expired.header.Get("WWW-Authenticate"))
+		require.Equal(t, http.StatusUnauthorized, expired.Status)
+		require.Equal(t, `Bearer error="invalid_token", error_description="access%20token%20expired"`, expired.Header.Get("WWW-Authenticate"))
 		a.token = two.AccessToken
-		require.Equal(t, http.StatusOK, a.get(classes).status)
+		require.Equal(t, http.StatusOK, a.get(classes).Status)
 
 		// An old one kills the grant, whatever its age.
 		time.Sleep(10 * time.Minute)
 		for _, token := range []string{one.RefreshToken, two.RefreshToken} {
 			r := a.tryRefresh(token)
-			require.Equal(t, http.StatusUnauthorized, r.status)
-			require.JSONEq(t, `{"error":"unauthorized_client","error_description":"Old refresh token used."}`, r.body)
+			require.Equal(t, http.StatusUnauthorized, r.Status)
+			require.JSONEq(t, `{"error":"unauthorized_client","error_description":"Old refresh token used."}`, r.Body)
 		}
 		a.service.Reset()
 		a.token = a.refresh(RefreshToken).AccessToken
-		require.Equal(t, http.StatusOK, a.get(classes).status)
+		require.Equal(t, http.StatusOK, a.get(classes).Status)
 	})
 }
 
 func TestReuseComesBeforeTooEarly(t *testing.T) {
 	a := newAPI(t, emulator.Options{Limits: "real"}) // has used the token of the config
-	require.Equal(t, http.StatusUnauthorized, a.tryRefresh(RefreshToken).status)
+	require.Equal(t, http.StatusUnauthorized, a.tryRefresh(RefreshToken).Status)
 }
 
 func TestReusable(t *testing.T) {
@@ -78,7 +79,7 @@ func TestReusable(t *testing.T) {
 			require.NotEqual(t, RefreshToken, off.refresh(RefreshToken).RefreshToken)
 		}
 		a := newAPI(t, emulator.Options{Limits: "real", Faults: "reusable"})
-		require.Equal(t, http.StatusBadRequest, a.tryRefresh(RefreshToken).status, "the 570 s hold")
+		require.Equal(t, http.StatusBadRequest, a.tryRefresh(RefreshToken).Status, "the 570 s hold")
 		time.Sleep(570 * time.Second)
 		next := a.refresh(RefreshToken)
 		time.Sleep(570 * time.Second)
@@ -96,8 +97,8 @@ func TestUnusedRefreshToken(t *testing.T) {
 		kept := a.refresh(RefreshToken)
 		time.Sleep(30*24*time.Hour + time.Second)
 		r := a.tryRefresh(kept.RefreshToken)
-		require.Equal(t, http.StatusBadRequest, r.status)
-		require.JSONEq(t, `{"error":"invalid_request","error_description":"The refresh token expired at 3/1/2000 12:00:00 AM and it is now 3/1/2000 12:00:01 AM."}`, r.body)
+		require.Equal(t, http.StatusBadRequest, r.Status)
+		require.JSONEq(t, `{"error":"invalid_request","error_description":"The refresh token expired at 3/1/2000 12:00:00 AM and it is now 3/1/2000 12:00:01 AM."}`, r.Body)
 	})
 }
 
@@ -119,26 +120,26 @@ func TestTokenRefusals(t *testing.T) {
 		{nil, 400, "invalid_client"},
 	} {
 		r := a.form(c.fields...)
-		require.Equal(t, c.status, r.status, c.fields)
-		require.Contains(t, r.body, `"error":"`+c.word+`"`, c.fields)
+		require.Equal(t, c.status, r.Status, c.fields)
+		require.Contains(t, r.Body, `"error":"`+c.word+`"`, c.fields)
 	}
 	address := mount + "/api/oauth2/token"
-	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodGet, address, "").status)
-	require.Contains(t, a.ask(http.MethodPost, address, `{}`, "Content-Type", "application/json").body, `"invalid_request"`)
+	require.Equal(t, http.StatusMethodNotAllowed, a.Ask(http.MethodGet, address, "").Status)
+	require.Contains(t, a.Ask(http.MethodPost, address, `{}`, "Content-Type", "application/json").Body, `"invalid_request"`)
 }
 
 func TestBasicCredentials(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	ask := func(id, secret string) reply {
-		return a.ask(http.MethodPost, mount+"/api/oauth2/token", "grant_type=refresh_token&refresh_token="+url.QueryEscape(RefreshToken),
+		return a.Ask(http.MethodPost, mount+"/api/oauth2/token", "grant_type=refresh_token&refresh_token="+url.QueryEscape(RefreshToken),
 			"Content-Type", "application/x-www-form-urlencoded; charset=utf-8",
 			"Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(id+":"+secret)))
 	}
 	require.Equal(t, "Bearer", a.issued(ask(ClientID, ClientSecret)).TokenType)
 	r := ask(ClientID, "wrong")
-	require.Equal(t, http.StatusUnauthorized, r.status)
-	require.Contains(t, r.body, `"invalid_client"`)
-	require.Equal(t, "Basic", r.header.Get("WWW-Authenticate"))
+	require.Equal(t, http.StatusUnauthorized, r.Status)
+	require.Contains(t, r.Body, `"invalid_client"`)
+	require.Equal(t, "Basic", r.Header.Get("WWW-Authenticate"))
 }
 
 func TestEmptyTokenAnswer(t *testing.T) {
@@ -146,27 +147,27 @@ func TestEmptyTokenAnswer(t *testing.T) {
 	require.NotEmpty(t, a.token)
 	s, err := emulator.New(emulator.Options{Faults: "empty=2@token"}, Plugin)
 	require.NoError(t, err)
-	a.client.Transport = s.Transport()
+	a.Client.Transport = s.Transport()
 	for range 2 {
 		r := a.tryRefresh(RefreshToken)
-		require.Equal(t, http.StatusOK, r.status)
-		require.Empty(t, r.body)
+		require.Equal(t, http.StatusOK, r.Status)
+		require.Empty(t, r.Body)
 	}
 	a.refresh(RefreshToken)
 }
 
 // consentCode goes through the sign-in as a browser does.
 func (a *api) consentCode(state string) string {
-	a.t.Helper()
+	a.Helper()
 	query := url.Values{"client_id": {ClientID}, "redirect_uri": {RedirectURI}, "response_type": {"code"}, "state": {state}}
-	r := a.ask(http.MethodGet, mount+"/api/oauth2/auth?"+query.Encode(), "")
-	require.Equal(a.t, http.StatusFound, r.status, r.body)
-	location := r.header.Get("Location")
-	require.True(a.t, strings.HasPrefix(location, RedirectURI+"?"), location)
-	require.Contains(a.t, location, "%21", "a code must be decoded before it is used")
+	r := a.Ask(http.MethodGet, mount+"/api/oauth2/auth?"+query.Encode(), "")
+	require.Equal(a, http.StatusFound, r.Status, r.Body)
+	location := r.Header.Get("Location")
+	require.True(a, strings.HasPrefix(location, RedirectURI+"?"), location)
+	require.Contains(a, location, "%21", "a code must be decoded before it is used")
 	u, err := url.Parse(location)
-	require.NoError(a.t, err)
-	require.Equal(a.t, state, u.Query().Get("state"))
+	require.NoError(a, err)
+	require.Equal(a, state, u.Query().Get("state"))
 	return u.Query().Get("code")
 }
 
@@ -178,20 +179,20 @@ func TestAuthorizationCode(t *testing.T) {
 				"client_id", ClientID, "client_secret", ClientSecret)
 		}
 		code := a.consentCode("a/b c")
-		require.Contains(t, redeem(code, "https://tap.example.org/other").body, `"invalid_grant"`)
-		require.Contains(t, redeem(url.QueryEscape(code), RedirectURI).body, `"invalid_grant"`)
+		require.Contains(t, redeem(code, "https://tap.example.org/other").Body, `"invalid_grant"`)
+		require.Contains(t, redeem(url.QueryEscape(code), RedirectURI).Body, `"invalid_grant"`)
 		out := a.issued(redeem(code, RedirectURI))
-		require.Contains(t, redeem(code, RedirectURI).body, `"invalid_grant"`, "a code is good once")
+		require.Contains(t, redeem(code, RedirectURI).Body, `"invalid_grant"`, "a code is good once")
 		a.token = out.AccessToken
-		require.Equal(t, http.StatusOK, a.get(classes).status)
-		require.Equal(t, http.StatusBadRequest, a.tryRefresh(out.RefreshToken).status, "too early after the exchange, too")
+		require.Equal(t, http.StatusOK, a.get(classes).Status)
+		require.Equal(t, http.StatusBadRequest, a.tryRefresh(out.RefreshToken).Status, "too early after the exchange, too")
 
 		code = a.consentCode("")
 		time.Sleep(3 * time.Minute)
 		a.issued(redeem(code, RedirectURI))
 		code = a.consentCode("")
 		time.Sleep(3*time.Minute + time.Second)
-		require.Contains(t, redeem(code, RedirectURI).body, `"invalid_grant"`)
+		require.Contains(t, redeem(code, RedirectURI).Body, `"invalid_grant"`)
 	})
 }
 
@@ -205,24 +206,24 @@ func TestAuthorizePages(t *testing.T) {
 				query[k] = v
 			}
 		}
-		return a.ask(http.MethodGet, mount+"/api/oauth2/auth?"+query.Encode(), "")
+		return a.Ask(http.MethodGet, mount+"/api/oauth2/auth?"+query.Encode(), "")
 	}
-	require.Equal(t, http.StatusBadRequest, ask("client_id", "no").status)
-	require.Equal(t, http.StatusBadRequest, ask("redirect_uri", "https://elsewhere.example.org").status)
-	require.Equal(t, RedirectURI+"?error=unsupported_response_type", ask("response_type", "token").header.Get("Location"))
+	require.Equal(t, http.StatusBadRequest, ask("client_id", "no").Status)
+	require.Equal(t, http.StatusBadRequest, ask("redirect_uri", "https://elsewhere.example.org").Status)
+	require.Equal(t, RedirectURI+"?error=unsupported_response_type", ask("response_type", "token").Header.Get("Location"))
 	shown := ask("force_login", "1")
-	require.Equal(t, http.StatusOK, shown.status)
-	require.Contains(t, shown.body, `<a href="?client_id=`)
-	require.Equal(t, http.StatusFound, ask("force_login", "0").status)
-	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodPost, mount+"/api/oauth2/auth", "").status)
+	require.Equal(t, http.StatusOK, shown.Status)
+	require.Contains(t, shown.Body, `<a href="?client_id=`)
+	require.Equal(t, http.StatusFound, ask("force_login", "0").Status)
+	require.Equal(t, http.StatusMethodNotAllowed, a.Ask(http.MethodPost, mount+"/api/oauth2/auth", "").Status)
 }
 
 func TestBearer(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	ask := func(authorization string) reply {
-		return a.ask(http.MethodGet, mount+"/api/v1/"+classes, "", "Authorization", authorization, "Accept", "application/json")
+		return a.Ask(http.MethodGet, mount+"/api/v1/"+classes, "", "Authorization", authorization, "Accept", "application/json")
 	}
-	require.Equal(t, http.StatusOK, ask("bearer "+a.token).status, "any case")
+	require.Equal(t, http.StatusOK, ask("bearer "+a.token).Status, "any case")
 	for header, challenge := range map[string]string{
 		"":                    "Bearer",
 		"Basic eDp5":          "Bearer",
@@ -230,28 +231,28 @@ func TestBearer(t *testing.T) {
 		"Bearer stampNL001.x": `Bearer error="invalid_token", error_description="access%20token%20not%20valid"`,
 	} {
 		r := ask(header)
-		require.Equal(t, http.StatusUnauthorized, r.status, header)
-		require.Equal(t, challenge, r.header.Get("WWW-Authenticate"), header)
-		require.Empty(t, r.body)
+		require.Equal(t, http.StatusUnauthorized, r.Status, header)
+		require.Equal(t, challenge, r.Header.Get("WWW-Authenticate"), header)
+		require.Empty(t, r.Body)
 	}
 }
 
 func TestExpiredOnDemand(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "stale-token=1@crm_account_classes"})
 	r := a.get(classes)
-	require.Equal(t, http.StatusUnauthorized, r.status)
-	require.Contains(t, r.header.Get("WWW-Authenticate"), "access%20token%20expired")
-	require.Equal(t, http.StatusOK, a.get(classes).status)
+	require.Equal(t, http.StatusUnauthorized, r.Status)
+	require.Contains(t, r.Header.Get("WWW-Authenticate"), "access%20token%20expired")
+	require.Equal(t, http.StatusOK, a.get(classes).Status)
 }
 
 func TestObjectMoved(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "object-moved"})
-	require.Equal(t, http.StatusOK, a.get(classes).status)
+	require.Equal(t, http.StatusOK, a.get(classes).Status)
 	a.token = "unknown"
 	r := a.get(classes)
-	require.Equal(t, http.StatusFound, r.status)
-	require.Contains(t, r.body, "Object moved")
-	require.Equal(t, "text/html; charset=utf-8", r.header.Get("Content-Type"))
-	require.True(t, strings.HasPrefix(r.header.Get("Location"), "/exact_online/docs/login"))
-	require.Contains(t, a.ask(http.MethodGet, origin+r.header.Get("Location"), "").body, "<form")
+	require.Equal(t, http.StatusFound, r.Status)
+	require.Contains(t, r.Body, "Object moved")
+	require.Equal(t, "text/html; charset=utf-8", r.Header.Get("Content-Type"))
+	require.True(t, strings.HasPrefix(r.Header.Get("Location"), "/exact_online/docs/login"))
+	require.Contains(t, a.Ask(http.MethodGet, standintest.Origin+r.Header.Get("Location"), "").Body, "<form")
 }

@@ -3,7 +3,6 @@ package saasoptics
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,58 +10,28 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
-const origin = "http://127.0.0.1:8080"
-
 // api asks a sandbox in process.
-type api struct {
-	t      testing.TB
-	server *emulator.Server
-	client *http.Client
-}
+type api struct{ *standintest.API }
 
 func newAPI(t testing.TB, o emulator.Options) *api {
 	t.Helper()
-	if o.Limits == "" {
-		o.Limits = "off"
-	}
-	s, err := emulator.New(o, Plugin)
-	require.NoError(t, err)
-	return &api{t, s, &http.Client{
-		Transport:     s.Transport(),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
-}
-
-// reply is an answer that was read to its end.
-type reply struct {
-	status int
-	header http.Header
-	body   string
+	return &api{standintest.Open(t, o, Plugin)}
 }
 
 // ask sends a request with an Authorization header, or without if it is "".
-func (a *api) ask(method, address, authorization string) reply {
-	a.t.Helper()
-	r, err := http.NewRequestWithContext(a.t.Context(), method, address, nil)
-	require.NoError(a.t, err)
-	if authorization != "" {
-		r.Header.Set("Authorization", authorization)
-	}
-	response, err := a.client.Do(r)
-	require.NoError(a.t, err)
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(a.t, err)
-	return reply{response.StatusCode, response.Header, string(body)}
+func (a *api) ask(method, address, authorization string) standintest.Reply {
+	a.Helper()
+	return a.Ask(method, address, "", "Authorization", authorization)
 }
 
 // get asks below the API root, or an absolute address.
-func (a *api) get(path string) reply {
-	a.t.Helper()
+func (a *api) get(path string) standintest.Reply {
+	a.Helper()
 	if !strings.HasPrefix(path, "http") {
-		path = origin + "/saasoptics/acme/api/v1.0/" + path
+		path = standintest.Origin + "/saasoptics/acme/api/v1.0/" + path
 	}
 	return a.ask(http.MethodGet, path, "Token "+Token)
 }
@@ -76,19 +45,16 @@ type envelope struct {
 }
 
 func (a *api) page(path string) envelope {
-	a.t.Helper()
+	a.Helper()
 	r := a.get(path)
-	require.Equal(a.t, http.StatusOK, r.status, "%s: %s", path, r.body)
-	require.Equal(a.t, "application/json", r.header.Get("Content-Type"))
-	require.Equal(a.t, fmt.Sprint(len(r.body)), r.header.Get("Content-Length"))
-	var e envelope
-	require.NoError(a.t, json.Unmarshal([]byte(r.body), &e), "%s", path)
-	return e
+	require.Equal(a, "application/json", r.Header.Get("Content-Type"))
+	require.Equal(a, fmt.Sprint(len(r.Body)), r.Header.Get("Content-Length"))
+	return standintest.Good[envelope](a, r)
 }
 
 // all follows next to the end. Every page must tell the same count.
 func (a *api) all(path string) (texts []string, count int64) {
-	a.t.Helper()
+	a.Helper()
 	texts = []string{}
 	for pages := 0; ; pages++ {
 		e := a.page(path)
@@ -96,23 +62,21 @@ func (a *api) all(path string) (texts []string, count int64) {
 			texts = append(texts, string(row))
 		}
 		if pages > 0 {
-			require.Equal(a.t, count, e.Count)
+			require.Equal(a, count, e.Count)
 		}
 		count = e.Count
 		if e.Next == nil {
 			return texts, count
 		}
-		require.Len(a.t, e.Results, 100)
+		require.Len(a, e.Results, 100)
 		path = *e.Next
 	}
 }
 
 // truth are the rows of a stream as the truth endpoint tells them.
 func (a *api) truth(stream string) []string {
-	a.t.Helper()
-	var b strings.Builder
-	require.NoError(a.t, a.server.Truth(&b, "saasoptics", stream))
-	text := strings.TrimSuffix(b.String(), "\n")
+	a.Helper()
+	text := strings.TrimSuffix(a.TruthText(stream), "\n")
 	if text == "" {
 		return []string{}
 	}

@@ -14,16 +14,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 func TestChange(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 300})
 	before := a.truth("contracts")
 	at := time.Date(2026, 12, 1, 10, 0, 0, 123456789, time.UTC)
-	reports, err := a.server.Change("saasoptics", emulator.Change{Stream: "contracts", Rows: 25, Delete: 3, Insert: 5, At: at})
-	require.NoError(t, err)
-	require.Len(t, reports, 1)
-	report := reports[0]
+	report := a.Change(emulator.Change{Stream: "contracts", Rows: 25, Delete: 3, Insert: 5, At: at})
 	require.Len(t, report.Touched, 25)
 	require.Len(t, report.Deleted, 3)
 	require.Len(t, report.Inserted, 5)
@@ -57,13 +55,13 @@ func TestChange(t *testing.T) {
 	require.True(t, slices.IsSorted(ids(t, deleted)))
 	for _, id := range report.Deleted {
 		require.Contains(t, strings.Join(deleted, "\n"), `{"id":`+string(id)+`,"deleted":"2026-12-01T10:00:00.123456Z","deleted_by":"`)
-		require.Equal(t, http.StatusNotFound, a.get("contracts/"+string(id)+"/").status)
+		require.Equal(t, http.StatusNotFound, a.get("contracts/"+string(id)+"/").Status)
 	}
 }
 
 func TestChangeOfEveryStream(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 200})
-	reports, err := a.server.Change("saasoptics", emulator.Change{})
+	reports, err := a.Server.Change("saasoptics", emulator.Change{})
 	require.NoError(t, err)
 	require.Len(t, reports, 8)
 	for _, r := range reports {
@@ -72,14 +70,14 @@ func TestChangeOfEveryStream(t *testing.T) {
 		require.Len(t, r.Inserted, 2)
 		id := r.Touched[0]
 		path := definitionOf(t, r.Stream).path
-		fresh := newAPI(t, emulator.Options{Records: 200}).get(path + "/" + string(id) + "/").body
-		require.NotEqual(t, fresh, a.get(path+"/"+string(id)+"/").body, "%s: a value changed", r.Stream)
+		fresh := newAPI(t, emulator.Options{Records: 200}).get(path + "/" + string(id) + "/").Body
+		require.NotEqual(t, fresh, a.get(path+"/"+string(id)+"/").Body, "%s: a value changed", r.Stream)
 	}
 	for _, stream := range []string{"deleted_contracts", "country_codes", "nonsense"} {
-		_, err := a.server.Change("saasoptics", emulator.Change{Stream: stream})
+		_, err := a.Server.Change("saasoptics", emulator.Change{Stream: stream})
 		require.Error(t, err)
 	}
-	_, err = a.server.Change("saasoptics", emulator.Change{Stream: "items", IDs: []emulator.ID{"1"}})
+	_, err = a.Server.Change("saasoptics", emulator.Change{Stream: "items", IDs: []emulator.ID{"1"}})
 	require.ErrorContains(t, err, "no row 1")
 }
 
@@ -98,9 +96,8 @@ func definitionOf(t *testing.T, name string) definition {
 func TestUnauditedChange(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 200})
 	at := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
-	reports, err := a.server.Change("saasoptics", emulator.Change{Stream: "transactions", Rows: 8, At: at})
-	require.NoError(t, err)
-	require.Equal(t, "without an audit entry: "+string(reports[0].Touched[3])+", "+string(reports[0].Touched[7]), reports[0].Note)
+	report := a.Change(emulator.Change{Stream: "transactions", Rows: 8, At: at})
+	require.Equal(t, "without an audit entry: "+string(report.Touched[3])+", "+string(report.Touched[7]), report.Note)
 	require.Equal(t, int64(8), a.page("transactions/?modified__gte=2026-12-01").Count)
 	require.Equal(t, int64(6), a.page("transactions/?auditentry__modified__gte=2026-12-01").Count)
 }
@@ -108,9 +105,8 @@ func TestUnauditedChange(t *testing.T) {
 func TestTouchedInvoiceGetsAnEntry(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 200})
 	id := fmt.Sprint(member(t, a.truth("invoices")[nullEntry], "id"))
-	_, err := a.server.Change("saasoptics", emulator.Change{Stream: "invoices", IDs: []emulator.ID{emulator.ID(id)}, At: lastModified})
-	require.NoError(t, err)
-	require.Equal(t, "2026-11-01T00:00:00Z", member(t, a.get("invoices/"+id).body, "auditentry", "modified"))
+	a.Change(emulator.Change{Stream: "invoices", IDs: []emulator.ID{emulator.ID(id)}, At: lastModified})
+	require.Equal(t, "2026-11-01T00:00:00Z", member(t, a.get("invoices/"+id).Body, "auditentry", "modified"))
 	require.Equal(t, int64(1), a.page("invoices/?auditentry__modified__gte=2026-11-01").Count)
 }
 
@@ -120,12 +116,11 @@ func TestRowCrossesThePageEdge(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 300})
 	const window = "contracts/?modified__lte=2026-10-31T23:59:59Z"
 	truth := ids(t, first(a.all(window)))
-	a.server.OnPage(func(p emulator.Page) {
+	a.Server.OnPage(func(p emulator.Page) {
 		require.Equal(t, "contracts", p.Resource)
 		if p.Number == 1 {
 			require.Len(t, p.IDs, 100)
-			_, err := a.server.Change("saasoptics", emulator.Change{Stream: "contracts", IDs: p.IDs[:1], At: lastModified})
-			require.NoError(t, err)
+			a.Change(emulator.Change{Stream: "contracts", IDs: p.IDs[:1], At: lastModified})
 		}
 	})
 	one := a.page(window)
@@ -135,7 +130,7 @@ func TestRowCrossesThePageEdge(t *testing.T) {
 	require.NotContains(t, seen, truth[100], "the row at the edge is not seen")
 	require.Contains(t, seen, truth[101])
 
-	a.server.OnPage(nil)
+	a.Server.OnPage(nil)
 	require.Contains(t, ids(t, first(a.all(window))), truth[100], "reading again finds it")
 }
 
@@ -154,7 +149,7 @@ func TestMoving(t *testing.T) {
 	two := a.page(*one.Next)
 	require.Equal(t, int64(200), two.Count)
 	require.Nil(t, two.Next, "the third page is gone")
-	require.JSONEq(t, `{"detail":"Invalid page."}`, a.get(strings.Replace(*one.Next, "page=2", "page=3", 1)).body)
+	require.JSONEq(t, `{"detail":"Invalid page."}`, a.get(strings.Replace(*one.Next, "page=2", "page=3", 1)).Body)
 
 	_, count := a.all("contracts/")
 	require.Equal(t, int64(202), count, "no window, no move")
@@ -165,20 +160,20 @@ func TestMoving(t *testing.T) {
 func TestReset(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 100})
 	before := a.truth("contracts")
-	_, err := a.server.Change("saasoptics", emulator.Change{})
+	_, err := a.Server.Change("saasoptics", emulator.Change{})
 	require.NoError(t, err)
 	require.NotEqual(t, before, a.truth("contracts"))
-	r := a.ask(http.MethodPost, origin+"/_sandbox/saasoptics/reset?with=data", "")
-	require.Equal(t, http.StatusOK, r.status)
+	r := a.ask(http.MethodPost, standintest.Origin+"/_sandbox/saasoptics/reset?with=data", "")
+	require.Equal(t, http.StatusOK, r.Status)
 	require.Equal(t, before, a.truth("contracts"))
 	require.Len(t, a.truth("deleted_contracts"), 5)
 }
 
 func TestReadersAndChangesTogether(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 400, Faults: "moving:0.3"})
-	h := a.server.Handler()
+	h := a.Server.Handler()
 	read := func(path string) {
-		r := httptest.NewRequest(http.MethodGet, origin+"/saasoptics/acme/api/v1.0/"+path, nil)
+		r := httptest.NewRequest(http.MethodGet, standintest.Origin+"/saasoptics/acme/api/v1.0/"+path, nil)
 		r.Header.Set("Authorization", "Token "+Token)
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, r)
@@ -190,7 +185,7 @@ func TestReadersAndChangesTogether(t *testing.T) {
 	for k := range 4 {
 		wg.Go(func() {
 			for n := range 12 {
-				if _, err := a.server.Change("saasoptics", emulator.Change{}); k == 0 && err != nil {
+				if _, err := a.Server.Change("saasoptics", emulator.Change{}); k == 0 && err != nil {
 					t.Error(err)
 				}
 				read(fmt.Sprintf("contracts/?modified__gte=2024-01-01&page=%d", 1+n%3))
@@ -216,7 +211,7 @@ func TestFiveMillionRows(t *testing.T) {
 	window := a.page("contracts/?modified__gte=2024-01-01&modified__lte=2025-01-01&page=5000")
 	require.InDelta(t, 5_000_000*366/1400, window.Count, 100_000)
 	require.Len(t, window.Results, 100)
-	_, err := a.server.Change("saasoptics", emulator.Change{Rows: 100, Delete: 10, Insert: 10})
+	_, err := a.Server.Change("saasoptics", emulator.Change{Rows: 100, Delete: 10, Insert: 10})
 	require.NoError(t, err)
 	require.Len(t, a.page("contracts/?modified__gte=2024-01-01&modified__lte=2025-01-01&page=5000").Results, 100)
 	require.Less(t, time.Since(start), 5*time.Second, "reading all rows takes longer")

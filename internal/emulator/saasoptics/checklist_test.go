@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 func TestAuthentication(t *testing.T) {
@@ -27,13 +28,13 @@ func TestAuthentication(t *testing.T) {
 		"Token nonsense":     invalid,
 		"Token " + Token[1:]: invalid,
 	} {
-		r := a.ask(http.MethodGet, origin+"/saasoptics/acme/api/v1.0/contracts/", header)
-		require.Equal(t, http.StatusUnauthorized, r.status, "%q", header)
-		require.JSONEq(t, `{"detail":"`+text+`"}`, r.body, "%q", header)
-		require.Equal(t, "Token", r.header.Get("WWW-Authenticate"))
-		require.Equal(t, "application/json", r.header.Get("Content-Type"))
+		r := a.ask(http.MethodGet, standintest.Origin+"/saasoptics/acme/api/v1.0/contracts/", header)
+		require.Equal(t, http.StatusUnauthorized, r.Status, "%q", header)
+		require.JSONEq(t, `{"detail":"`+text+`"}`, r.Body, "%q", header)
+		require.Equal(t, "Token", r.Header.Get("WWW-Authenticate"))
+		require.Equal(t, "application/json", r.Header.Get("Content-Type"))
 	}
-	require.Equal(t, http.StatusOK, a.ask(http.MethodGet, origin+"/saasoptics/acme/api/v1.0/items/", "token "+Token).status)
+	require.Equal(t, http.StatusOK, a.ask(http.MethodGet, standintest.Origin+"/saasoptics/acme/api/v1.0/items/", "token "+Token).Status)
 }
 
 func TestPaths(t *testing.T) {
@@ -72,14 +73,14 @@ func TestPaths(t *testing.T) {
 		"/acme/api/v1.0/contracts/":                                     {404, html},
 		"/":                                                             {404, html},
 	} {
-		r := a.get(origin + path)
-		require.Equal(t, want.status, r.status, path)
-		require.Equal(t, want.kind, r.header.Get("Content-Type"), path)
+		r := a.get(standintest.Origin + path)
+		require.Equal(t, want.status, r.Status, path)
+		require.Equal(t, want.kind, r.Header.Get("Content-Type"), path)
 		if want.status == 404 && want.kind == json {
-			require.JSONEq(t, `{"detail":"Not found."}`, r.body)
+			require.JSONEq(t, `{"detail":"Not found."}`, r.Body)
 		}
 	}
-	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodPost, origin+"/saasoptics/acme/api/v1.0/contracts/", "Token "+Token).status)
+	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodPost, standintest.Origin+"/saasoptics/acme/api/v1.0/contracts/", "Token "+Token).Status)
 }
 
 func TestPageSizeIs100Whatever(t *testing.T) {
@@ -94,7 +95,7 @@ func TestPageSizeIs100Whatever(t *testing.T) {
 
 func TestLinks(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 250})
-	base := origin + "/saasoptics/acme/api/v1.0/customers/"
+	base := standintest.Origin + "/saasoptics/acme/api/v1.0/customers/"
 	link := func(s string) *string { return &s }
 	for _, c := range []struct {
 		path           string
@@ -127,8 +128,8 @@ func TestInvalidPages(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 200})
 	for _, page := range []string{"0", "-1", "3", "999999999999999999999", "x", "1.0", "LAST", "1,2"} {
 		r := a.get("items/?page=" + page)
-		require.Equal(t, http.StatusNotFound, r.status, page)
-		require.JSONEq(t, `{"detail":"Invalid page."}`, r.body)
+		require.Equal(t, http.StatusNotFound, r.Status, page)
+		require.JSONEq(t, `{"detail":"Invalid page."}`, r.Body)
 	}
 	require.Len(t, a.page("items/?page=2").Results, 100)
 }
@@ -138,8 +139,8 @@ func TestEmptyList(t *testing.T) {
 	const empty = `{"count":0,"next":null,"previous":null,"results":[]}`
 	for _, path := range []string{"registers/", "registers/?page=last", "contracts/?modified__gte=2090-01-01", "contracts/?customer=7"} {
 		r := a.get(path)
-		require.Equal(t, http.StatusOK, r.status)
-		require.Equal(t, empty, r.body, path)
+		require.Equal(t, http.StatusOK, r.Status)
+		require.Equal(t, empty, r.Body, path)
 	}
 	require.NotEmpty(t, newAPI(t, emulator.Options{}).page("registers/").Results)
 }
@@ -199,7 +200,7 @@ func TestSmallTables(t *testing.T) {
 				require.Len(t, texts, records)
 			}
 		}
-		_, err := a.server.Change("saasoptics", emulator.Change{Insert: 3, Delete: 1, Rows: 2})
+		_, err := a.Server.Change("saasoptics", emulator.Change{Insert: 3, Delete: 1, Rows: 2})
 		require.NoError(t, err)
 	}
 }
@@ -357,16 +358,15 @@ func TestNestedRevenueEntries(t *testing.T) {
 	}
 	require.Zero(t, a.page("transactions/60050/revenue_entries/").Count, "a transaction without entries")
 
-	_, err := a.server.Change("saasoptics", emulator.Change{Stream: "transactions", Gone: []emulator.ID{"60003"}})
-	require.NoError(t, err)
-	require.Equal(t, http.StatusNotFound, a.get("transactions/60003/revenue_entries/").status)
+	a.Change(emulator.Change{Stream: "transactions", Gone: []emulator.ID{"60003"}})
+	require.Equal(t, http.StatusNotFound, a.get("transactions/60003/revenue_entries/").Status)
 }
 
 func TestOneRow(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 100})
 	for _, text := range a.truth("payments")[:5] {
 		r := a.get("payments/" + fmt.Sprint(member(t, text, "id")) + "/")
-		require.Equal(t, text, r.body)
+		require.Equal(t, text, r.Body)
 	}
 }
 
@@ -376,11 +376,11 @@ func TestSameSeedSameBytes(t *testing.T) {
 	for _, d := range definitions {
 		path := d.path + "/?modified__gte=2024-01-01&page=1"
 		first, second := one.get(path), two.get(path)
-		first.header.Del("Date") // the clock goes on
-		second.header.Del("Date")
+		first.Header.Del("Date") // the clock goes on
+		second.Header.Del("Date")
 		require.Equal(t, first, second)
 		if d.size == 0 && d.fields != "" {
-			require.NotEqual(t, one.get(path).body, other.get(path).body, d.name)
+			require.NotEqual(t, one.get(path).Body, other.get(path).Body, d.name)
 		}
 	}
 	for range 3 {
@@ -391,7 +391,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 
 func change(t *testing.T, a *api) string {
 	t.Helper()
-	reports, err := a.server.Change("saasoptics", emulator.Change{At: lastModified})
+	reports, err := a.Server.Change("saasoptics", emulator.Change{At: lastModified})
 	require.NoError(t, err)
 	text, err := json.Marshal(reports)
 	require.NoError(t, err)

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 // TestThrottle runs in virtual time: five requests at once, then one every
@@ -21,22 +22,22 @@ func TestThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Limits: "real"})
 		for range 5 {
-			require.Equal(t, http.StatusOK, a.get("accounts/").status)
+			require.Equal(t, http.StatusOK, a.get("accounts/").Status)
 		}
 		r := a.get("accounts/")
-		require.Equal(t, http.StatusTooManyRequests, r.status)
-		require.Equal(t, "1", r.header.Get("Retry-After"))
-		require.JSONEq(t, `{"detail":"Request was throttled. Expected available in 1 second."}`, r.body)
+		require.Equal(t, http.StatusTooManyRequests, r.Status)
+		require.Equal(t, "1", r.Header.Get("Retry-After"))
+		require.JSONEq(t, `{"detail":"Request was throttled. Expected available in 1 second."}`, r.Body)
 		for range 20 {
 			time.Sleep(200 * time.Millisecond)
-			require.Equal(t, http.StatusOK, a.get("accounts/").status)
+			require.Equal(t, http.StatusOK, a.get("accounts/").Status)
 		}
 		time.Sleep(100 * time.Millisecond)
-		require.Equal(t, http.StatusTooManyRequests, a.get("accounts/").status)
+		require.Equal(t, http.StatusTooManyRequests, a.get("accounts/").Status)
 		time.Sleep(100 * time.Millisecond)
-		require.Equal(t, http.StatusOK, a.get("accounts/").status, "a refused request does not count")
+		require.Equal(t, http.StatusOK, a.get("accounts/").Status, "a refused request does not count")
 
-		stats, err := a.server.Stats("saasoptics")
+		stats, err := a.Server.Stats("saasoptics")
 		require.NoError(t, err)
 		require.Equal(t, int64(28), stats.Requests)
 		require.Equal(t, map[string]int64{"200": 26, "429": 2}, stats.ByStatus)
@@ -52,7 +53,7 @@ func TestLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Latency: 3 * time.Second})
 		start := time.Now()
-		require.Equal(t, http.StatusOK, a.get("accounts/").status)
+		require.Equal(t, http.StatusOK, a.get("accounts/").Status)
 		require.Equal(t, 3*time.Second, time.Since(start))
 	})
 }
@@ -60,39 +61,39 @@ func TestLatency(t *testing.T) {
 func TestRefusalsOfAStream(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "403@contracts,404@invoices,401@deleted_items"})
 	r := a.get("contracts/")
-	require.Equal(t, http.StatusForbidden, r.status)
-	require.JSONEq(t, `{"detail":"You do not have permission to perform this action."}`, r.body)
-	require.Equal(t, http.StatusForbidden, a.get("contracts/40001/").status)
-	require.Equal(t, http.StatusOK, a.get("contracts/deleted/").status)
-	require.Equal(t, http.StatusNotFound, a.get("invoices/").status)
-	require.Equal(t, http.StatusOK, a.get("items/").status)
+	require.Equal(t, http.StatusForbidden, r.Status)
+	require.JSONEq(t, `{"detail":"You do not have permission to perform this action."}`, r.Body)
+	require.Equal(t, http.StatusForbidden, a.get("contracts/40001/").Status)
+	require.Equal(t, http.StatusOK, a.get("contracts/deleted/").Status)
+	require.Equal(t, http.StatusNotFound, a.get("invoices/").Status)
+	require.Equal(t, http.StatusOK, a.get("items/").Status)
 }
 
 func TestWrongAccountRedirects(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "redirect@account"})
-	r := a.get(origin + "/saasoptics/other/api/v1.0/contracts/")
-	require.Equal(t, http.StatusFound, r.status)
-	require.Equal(t, "/saasoptics/login/?next=%2Fsaasoptics%2Fother%2Fapi%2Fv1.0%2Fcontracts%2F", r.header.Get("Location"))
-	login := a.get(origin + r.header.Get("Location"))
-	require.Equal(t, http.StatusOK, login.status)
-	require.Contains(t, login.body, "<form")
-	require.Equal(t, http.StatusOK, a.get("contracts/").status)
+	r := a.get(standintest.Origin + "/saasoptics/other/api/v1.0/contracts/")
+	require.Equal(t, http.StatusFound, r.Status)
+	require.Equal(t, "/saasoptics/login/?next=%2Fsaasoptics%2Fother%2Fapi%2Fv1.0%2Fcontracts%2F", r.Header.Get("Location"))
+	login := a.get(standintest.Origin + r.Header.Get("Location"))
+	require.Equal(t, http.StatusOK, login.Status)
+	require.Contains(t, login.Body, "<form")
+	require.Equal(t, http.StatusOK, a.get("contracts/").Status)
 }
 
 func TestSlash(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "slash"})
 	r := a.get("contracts?page=2")
-	require.Equal(t, http.StatusMovedPermanently, r.status)
-	require.Equal(t, "/saasoptics/acme/api/v1.0/contracts/?page=2", r.header.Get("Location"))
-	require.Equal(t, http.StatusOK, a.get("contracts/").status)
+	require.Equal(t, http.StatusMovedPermanently, r.Status)
+	require.Equal(t, "/saasoptics/acme/api/v1.0/contracts/?page=2", r.Header.Get("Location"))
+	require.Equal(t, http.StatusOK, a.get("contracts/").Status)
 }
 
 func TestSpoiledPages(t *testing.T) {
-	good := newAPI(t, emulator.Options{}).get("contracts/").body
+	good := newAPI(t, emulator.Options{}).get("contracts/").Body
 	get := func(fault string) string {
 		r := newAPI(t, emulator.Options{Faults: fault}).get("contracts/")
-		require.Equal(t, http.StatusOK, r.status)
-		return r.body
+		require.Equal(t, http.StatusOK, r.Status)
+		return r.Body
 	}
 	t.Run("deep", func(t *testing.T) {
 		body := get("deep")
@@ -118,7 +119,7 @@ func TestSpoiledPages(t *testing.T) {
 	t.Run("next-self", func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Faults: "next-self"})
 		e := a.page("contracts/?a=b&page=2")
-		require.Equal(t, origin+"/saasoptics/acme/api/v1.0/contracts/?a=b&page=2", *e.Next)
+		require.Equal(t, standintest.Origin+"/saasoptics/acme/api/v1.0/contracts/?a=b&page=2", *e.Next)
 		require.NotNil(t, a.page("accounts/").Next, "the last page too")
 	})
 	t.Run("next-foreign", func(t *testing.T) {
@@ -127,7 +128,7 @@ func TestSpoiledPages(t *testing.T) {
 	})
 	t.Run("refusals stay as they are", func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Faults: "truncated,next-self,deep"})
-		require.JSONEq(t, `{"detail":"Invalid page."}`, a.get("contracts/?page=0").body)
+		require.JSONEq(t, `{"detail":"Invalid page."}`, a.get("contracts/?page=0").Body)
 	})
 	t.Run("what is no page", func(t *testing.T) {
 		var s service

@@ -35,7 +35,7 @@ func TestWindows(t *testing.T) {
 		rng := rand.New(rand.NewPCG(uint64(changes), 9))
 		for k := range changes {
 			at := firstModified.Add(time.Duration(rng.Int64N(int64(lastModified.Sub(firstModified)))))
-			_, err := a.server.Change("saasoptics", emulator.Change{Rows: 10 + k, Delete: 3, Insert: 4, At: at})
+			_, err := a.Server.Change("saasoptics", emulator.Change{Rows: 10 + k, Delete: 3, Insert: 4, At: at})
 			require.NoError(t, err)
 		}
 		for _, d := range definitions {
@@ -100,17 +100,17 @@ func TestFilterValues(t *testing.T) {
 	} {
 		require.Equal(t, want, at(same), same)
 	}
-	require.Equal(t, http.StatusOK, a.get("contracts/?modified__gte=2025-03-04T00:00:00Z").status, "colons need no escape")
+	require.Equal(t, http.StatusOK, a.get("contracts/?modified__gte=2025-03-04T00:00:00Z").Status, "colons need no escape")
 	require.Equal(t, int64(400), at(""), "an empty value is no filter")
 	require.Equal(t, at("2026-01-01"), a.page("contracts/?modified__gte=garbage&modified__gte=2026-01-01").Count, "the last one counts")
 
 	for _, garbage := range []string{"garbage", "2025-02-30", "2025-13-01T00:00:00Z", "1700000000", "2025-03-04T25:00:00Z", "2025-03-04T00:00:00 00:00", "03/04/2025"} {
 		r := a.get("contracts/?modified__lte=" + url.QueryEscape(garbage))
-		require.Equal(t, http.StatusBadRequest, r.status, garbage)
-		require.JSONEq(t, `{"modified__lte":["Enter a valid date/time."]}`, r.body)
+		require.Equal(t, http.StatusBadRequest, r.Status, garbage)
+		require.JSONEq(t, `{"modified__lte":["Enter a valid date/time."]}`, r.Body)
 	}
 	r := a.get("contracts/?modified__lte=x&created__gte=y&customer=z")
-	require.JSONEq(t, `{"created__gte":["Enter a valid date/time."],"customer":["Enter a number."],"modified__lte":["Enter a valid date/time."]}`, r.body)
+	require.JSONEq(t, `{"created__gte":["Enter a valid date/time."],"customer":["Enter a number."],"modified__lte":["Enter a valid date/time."]}`, r.Body)
 }
 
 // TestFiltersIgnored holds the strictest reading: what a list does not know
@@ -165,7 +165,7 @@ func TestTwoClocks(t *testing.T) {
 
 func TestEqualityFilters(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 240})
-	_, err := a.server.Change("saasoptics", emulator.Change{Rows: 30, Delete: 4, Insert: 30, At: lastModified})
+	_, err := a.Server.Change("saasoptics", emulator.Change{Rows: 30, Delete: 4, Insert: 30, At: lastModified})
 	require.NoError(t, err)
 	contracts := make(map[string]string) // of transactions
 	for _, row := range a.truth("transactions") {
@@ -206,7 +206,7 @@ func first(texts []string, _ int64) []string { return texts }
 
 func TestSort(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 230})
-	_, err := a.server.Change("saasoptics", emulator.Change{Rows: 20, Insert: 5, Delete: 5, At: firstModified.AddDate(1, 0, 0)})
+	_, err := a.Server.Change("saasoptics", emulator.Change{Rows: 20, Insert: 5, Delete: 5, At: firstModified.AddDate(1, 0, 0)})
 	require.NoError(t, err)
 	byID := ids(t, first(a.all("contracts/")))
 	require.True(t, slices.IsSorted(byID))

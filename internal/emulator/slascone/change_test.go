@@ -24,17 +24,17 @@ func TestChange(t *testing.T) {
 	for name, v := range streams {
 		t.Run(name, func(t *testing.T) {
 			a := newAPI(t, emulator.Options{Records: 30})
-			before := a.truth(name)
-			reports, err := a.server.Change(source, emulator.Change{Stream: name, Rows: 2, At: at})
+			before := a.Truth(name)
+			reports, err := a.Server.Change(source, emulator.Change{Stream: name, Rows: 2, At: at})
 			switch {
 			case v.derived:
 				require.Error(t, err)
 				return
 			case a.service.world.byKind[v.kind].history:
 				require.Error(t, err)
-				report := a.change(emulator.Change{Stream: name, Insert: 2, At: at})
-				require.Len(t, a.truth(name), len(before)+2)
-				for _, row := range a.truth(name) {
+				report := a.Change(emulator.Change{Stream: name, Insert: 2, At: at})
+				require.Len(t, a.Truth(name), len(before)+2)
+				for _, row := range a.Truth(name) {
 					if slices.Contains(report.Inserted, emulator.ID(row["id"].(string))) {
 						require.Equal(t, at, instantIn(t, row["created_date_utc"]))
 					}
@@ -47,7 +47,7 @@ func TestChange(t *testing.T) {
 				require.Empty(t, report.Touched)
 			} else {
 				require.Len(t, report.Touched, 2)
-				after := a.truth(name)
+				after := a.Truth(name)
 				require.Len(t, after, len(before))
 				for k := range after {
 					if _, dated := after[k]["modified_date_utc"]; !dated {
@@ -65,30 +65,30 @@ func TestChange(t *testing.T) {
 					}
 				}
 			}
-			report = a.change(emulator.Change{Stream: name, Insert: 2, At: at})
+			report = a.Change(emulator.Change{Stream: name, Insert: 2, At: at})
 			require.Len(t, report.Inserted, 2)
-			require.Len(t, a.truth(name), len(before)+2)
-			report = a.change(emulator.Change{Stream: name, Delete: 1, Gone: report.Inserted[:1], At: at})
+			require.Len(t, a.Truth(name), len(before)+2)
+			report = a.Change(emulator.Change{Stream: name, Delete: 1, Gone: report.Inserted[:1], At: at})
 			if slices.Contains(immortal, name) {
 				require.Empty(t, report.Deleted)
 				require.NotEmpty(t, report.Note)
-				require.Len(t, a.truth(name), len(before)+2)
+				require.Len(t, a.Truth(name), len(before)+2)
 			} else {
 				require.Len(t, report.Deleted, 2)
 				if name != "customers" && name != "customers_light" {
-					require.Len(t, a.truth(name), len(before))
+					require.Len(t, a.Truth(name), len(before))
 				}
 			}
 			a.service.Reset()
-			require.Equal(t, before, a.truth(name))
+			require.Equal(t, before, a.Truth(name))
 		})
 	}
 	a := newAPI(t, emulator.Options{})
-	_, err := a.server.Change(source, emulator.Change{Stream: "invoices", Rows: 1})
+	_, err := a.Server.Change(source, emulator.Change{Stream: "invoices", Rows: 1})
 	require.Error(t, err)
-	_, err = a.server.Change(source, emulator.Change{Stream: "licenses", IDs: []emulator.ID{"nobody"}})
+	_, err = a.Server.Change(source, emulator.Change{Stream: "licenses", IDs: []emulator.ID{"nobody"}})
 	require.Error(t, err)
-	reports, err := a.server.Change(source, emulator.Change{Insert: 1})
+	reports, err := a.Server.Change(source, emulator.Change{Insert: 1})
 	require.NoError(t, err)
 	require.Len(t, reports, 3)
 }
@@ -96,12 +96,12 @@ func TestChange(t *testing.T) {
 // A new license has a customer, and all that lists and filters say of it.
 func TestInsertedLicense(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	report := a.change(emulator.Change{Stream: "license_overview", Insert: 3})
+	report := a.Change(emulator.Change{Stream: "license_overview", Insert: 3})
 	rows := a.page("licenses/filtered", `{"page_size":100}`)
 	require.Equal(t, 63, rows.MaxCount)
 	for _, row := range rows.Licenses[60:] {
 		require.Contains(t, report.Inserted, emulator.ID(row["id"].(string)))
-		require.Contains(t, ids(a.truth("customers")), row["customer_id"])
+		require.Contains(t, ids(a.Truth("customers")), row["customer_id"])
 		found := a.page("licenses/filtered", `{"page_size":100,"customer_filter":"`+row["customer_id"].(string)+`"}`)
 		require.Contains(t, ids(found.Licenses), row["id"])
 		require.Len(t, a.list("licenses/"+row["id"].(string)+"/history"), 1)
@@ -115,31 +115,31 @@ func TestDeletedLicense(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	id := a.license(3)
 	history := a.list("licenses/" + id + "/history")
-	a.change(emulator.Change{Stream: "licenses", Rows: 0, IDs: []emulator.ID{emulator.ID(id)}})
-	a.change(emulator.Change{Stream: "licenses", Gone: []emulator.ID{emulator.ID(id)}})
-	require.NotContains(t, ids(a.truth("licenses")), id)
+	a.Change(emulator.Change{Stream: "licenses", Rows: 0, IDs: []emulator.ID{emulator.ID(id)}})
+	a.Change(emulator.Change{Stream: "licenses", Gone: []emulator.ID{emulator.ID(id)}})
+	require.NotContains(t, ids(a.Truth("licenses")), id)
 	require.NotContains(t, ids(a.page("licenses/filtered", `{"page_size":100}`).Licenses), id)
 	for _, path := range []string{"", "/users", "/tags", "/assignments", "/consumption/heartbeats"} {
-		require.Equal(t, 404, a.get("licenses/"+id+path).status, path)
+		require.Equal(t, 404, a.get("licenses/"+id+path).Status, path)
 	}
 	after := a.list("licenses/" + id + "/history")
 	require.Equal(t, history, after[:len(history)], "a history only grows")
 	require.Len(t, after, len(history)+2)
 	require.Nil(t, after[len(after)-1]["new_value"])
 	a.turn("unknown-409", -1)
-	require.Equal(t, 409, a.get("licenses/"+id).status)
-	require.Equal(t, 200, a.get("licenses/"+id+"/history").status)
+	require.Equal(t, 409, a.get("licenses/"+id).Status)
+	require.Equal(t, 200, a.get("licenses/"+id+"/history").Status)
 }
 
 // With a customer go its licenses and bundles.
 func TestDeletedCustomer(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	owner := a.truth("licenses")[4]["customer_id"].(string)
-	report := a.change(emulator.Change{Stream: "customers", Gone: []emulator.ID{emulator.ID(owner)}})
+	owner := a.Truth("licenses")[4]["customer_id"].(string)
+	report := a.Change(emulator.Change{Stream: "customers", Gone: []emulator.ID{emulator.ID(owner)}})
 	require.NotEmpty(t, report.Note)
-	require.Len(t, a.truth("licenses"), 58)
+	require.Len(t, a.Truth("licenses"), 58)
 	require.Equal(t, 29, a.page("licenses/filtered", `{"page_size":1}`).Owners)
-	for _, b := range a.truth("license_bundles") {
+	for _, b := range a.Truth("license_bundles") {
 		require.NotEqual(t, owner, b["customer_id"])
 	}
 }
@@ -149,10 +149,10 @@ func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(12 * time.Hour)
 		a := newAPI(t, emulator.Options{})
-		before := a.truth("licenses")[expiring]
+		before := a.Truth("licenses")[expiring]
 		require.Equal(t, false, before["is_expired"])
 		time.Sleep(3 * time.Hour)
-		after := a.truth("licenses")[expiring]
+		after := a.Truth("licenses")[expiring]
 		for member := range before {
 			switch member {
 			case "is_expired", "is_valid", "date_validity":
@@ -161,7 +161,7 @@ func TestExpiry(t *testing.T) {
 				require.Equal(t, before[member], after[member], member)
 			}
 		}
-		row := objectIn(t, a.get("licenses/"+a.license(expiring)).body)
+		row := objectIn(t, a.get("licenses/"+a.license(expiring)).Body)
 		require.Equal(t, true, row["is_expired"])
 	})
 }
@@ -172,13 +172,14 @@ func TestSeed(t *testing.T) {
 		one, two := newAPI(t, emulator.Options{Seed: 5}), newAPI(t, emulator.Options{Seed: 5})
 		three := newAPI(t, emulator.Options{Seed: 6})
 		for name := range streams {
-			require.Equal(t, one.truth(name), two.truth(name), name)
+			require.Equal(t, one.Truth(name), two.Truth(name), name)
 		}
-		require.NotEqual(t, ids(one.truth("licenses")), ids(three.truth("licenses")))
+		require.NotEqual(t, ids(one.Truth("licenses")), ids(three.Truth("licenses")))
 		for _, a := range []*api{one, two} {
-			a.change(emulator.Change{Rows: 3, Insert: 2, Delete: 1, At: time.Now()})
+			_, err := a.Server.Change(source, emulator.Change{Rows: 3, Insert: 2, Delete: 1, At: time.Now()})
+			require.NoError(t, err)
 		}
-		require.Equal(t, one.truth("licenses"), two.truth("licenses"))
+		require.Equal(t, one.Truth("licenses"), two.Truth("licenses"))
 	})
 }
 
@@ -190,7 +191,7 @@ func TestAtRest(t *testing.T) {
 		a := newAPI(t, emulator.Options{Records: 200})
 		before := make(map[string][]object)
 		for name := range streams {
-			before[name] = a.truth(name)
+			before[name] = a.Truth(name)
 			for _, row := range before[name] {
 				for _, member := range []string{"created_date_utc", "modified_date_utc"} {
 					if row[member] != nil {
@@ -205,7 +206,7 @@ func TestAtRest(t *testing.T) {
 		}
 		time.Sleep(3*time.Hour + 5*time.Second)
 		for name := range streams {
-			after := a.truth(name)
+			after := a.Truth(name)
 			for k, row := range after {
 				for member := range row {
 					if name == "licenses" && slices.Contains([]string{"is_expired", "is_valid", "date_validity"}, member) {

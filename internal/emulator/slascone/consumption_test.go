@@ -13,10 +13,10 @@ import (
 
 // consumed is the envelope of consumption.
 func (a *api) consumed(license, query string) (rows []object, count, sum float64) {
-	a.t.Helper()
+	a.Helper()
 	r := a.get("licenses/" + license + "/consumption/heartbeats" + query)
-	require.Equal(a.t, http.StatusOK, r.status, r.body)
-	body := objectIn(a.t, r.body)
+	require.Equal(a, http.StatusOK, r.Status, r.Body)
+	body := objectIn(a, r.Body)
 	for _, row := range body["consumption_heartbeats"].([]any) {
 		rows = append(rows, row.(object))
 	}
@@ -85,11 +85,11 @@ func TestBackdated(t *testing.T) {
 	} {
 		t.Run(x.name, func(t *testing.T) {
 			a := newAPI(t, emulator.Options{}, x.switches...)
-			before := len(a.truth("consumption_heartbeats"))
-			report := a.change(emulator.Change{Stream: "consumption_heartbeats", Insert: 2, At: at})
+			before := len(a.Truth("consumption_heartbeats"))
+			report := a.Change(emulator.Change{Stream: "consumption_heartbeats", Insert: 2, At: at})
 			require.Len(t, report.Inserted, 2)
 			require.NotEmpty(t, report.Note)
-			rows := a.truth("consumption_heartbeats")
+			rows := a.Truth("consumption_heartbeats")
 			require.Len(t, rows, before+2)
 			found := 0
 			for _, row := range rows {
@@ -119,15 +119,15 @@ func TestRollback(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	id := a.license(0)
 	all, _, sum := a.consumed(id, "")
-	balances := a.get("licenses/" + id + "/consumption/balance").body
+	balances := a.get("licenses/" + id + "/consumption/balance").Body
 	victim := all[7]
-	report := a.change(emulator.Change{Stream: "consumption_heartbeats", Gone: []emulator.ID{emulator.ID(victim["id"].(string))}})
+	report := a.Change(emulator.Change{Stream: "consumption_heartbeats", Gone: []emulator.ID{emulator.ID(victim["id"].(string))}})
 	require.Len(t, report.Deleted, 1)
 	left, _, after := a.consumed(id, "")
 	require.Len(t, left, len(all)-1)
 	require.NotContains(t, ids(left), victim["id"])
 	require.InDelta(t, sum-victim["value"].(float64), after, 1e-9)
-	require.NotEqual(t, balances, a.get("licenses/"+id+"/consumption/balance").body)
+	require.NotEqual(t, balances, a.get("licenses/"+id+"/consumption/balance").Body)
 	a.turn("rollback-counter", -1)
 	counter, _, same := a.consumed(id, "")
 	require.Len(t, counter, 42, "forty, and two reverses")
@@ -136,7 +136,7 @@ func TestRollback(t *testing.T) {
 	last := counter[41]
 	require.InDelta(t, -victim["value"].(float64), last["value"], 1e-9)
 	require.Equal(t, victim["limitation_id"], last["limitation_id"])
-	require.Len(t, a.truth("consumption_heartbeats"), len(a.truth("consumption_heartbeats")))
+	require.Len(t, a.Truth("consumption_heartbeats"), len(a.Truth("consumption_heartbeats")))
 }
 
 // Balances add up, and leave ids null that the truth fills in.
@@ -159,7 +159,7 @@ func TestBalances(t *testing.T) {
 	}
 	require.Positive(t, nulls)
 	zero := 0
-	for _, row := range a.truth("consumption_balances") {
+	for _, row := range a.Truth("consumption_balances") {
 		require.NotNil(t, row["license_id"])
 		if row["assignment_id"] == nobodysID.String() {
 			zero++
@@ -175,18 +175,18 @@ func TestConsume(t *testing.T) {
 	all, _, _ := a.consumed(a.license(0), "")
 	body := `{"client_id":"` + all[0]["client_id"].(string) + `","consumption_heartbeat":[{"limitation_id":"` +
 		all[0]["limitation_id"].(string) + `","value":2.5,"timestamp_utc":"2026-01-02T03:04:05.67Z"}]}`
-	r := a.ask(http.MethodPost, base+"data_gathering/consumption_heartbeats", body, "ProvisioningKey", ProvisioningKey, "Content-Type", "application/json")
-	require.Equal(t, 200, r.status, r.body)
-	transaction := listIn(t, r.body)[0]["transaction_id"].(string)
+	r := a.Ask(http.MethodPost, base+"data_gathering/consumption_heartbeats", body, "ProvisioningKey", ProvisioningKey, "Content-Type", "application/json")
+	require.Equal(t, 200, r.Status, r.Body)
+	transaction := listIn(t, r.Body)[0]["transaction_id"].(string)
 	got, _, _ := a.consumed(a.license(0), "?transaction_id="+transaction)
 	require.Len(t, got, 1)
 	require.InDelta(t, 2.5, got[0]["value"], 0)
 	require.Equal(t, "2026-01-02T03:04:05.67Z", got[0]["created_date_utc"])
 	back := `{"limitation_id":"` + all[0]["limitation_id"].(string) + `","transaction_id":"` + transaction + `"}`
-	require.Equal(t, 200, a.post("data_gathering/consumption_heartbeats/rollback", back).status)
-	require.Equal(t, 409, a.post("data_gathering/consumption_heartbeats/rollback", back).status)
+	require.Equal(t, 200, a.post("data_gathering/consumption_heartbeats/rollback", back).Status)
+	require.Equal(t, 409, a.post("data_gathering/consumption_heartbeats/rollback", back).Status)
 	got, _, _ = a.consumed(a.license(0), "?transaction_id="+transaction)
 	require.Empty(t, got)
-	require.Equal(t, 409, a.post("data_gathering/consumption_heartbeats", `{"client_id":"nobody","consumption_heartbeat":[{"limitation_id":"x","value":1}]}`).status)
-	require.Equal(t, 400, a.post("data_gathering/consumption_heartbeats", `{"client_id":"nobody"}`).status)
+	require.Equal(t, 409, a.post("data_gathering/consumption_heartbeats", `{"client_id":"nobody","consumption_heartbeat":[{"limitation_id":"x","value":1}]}`).Status)
+	require.Equal(t, 400, a.post("data_gathering/consumption_heartbeats", `{"client_id":"nobody"}`).Status)
 }

@@ -18,23 +18,23 @@ func TestLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Limits: "real"}, "plan-basic")
 		for range 130 {
-			require.Equal(t, 200, a.get("products").status)
+			require.Equal(t, 200, a.get("products").Status)
 		}
 		for range 125 {
-			require.Equal(t, 409, a.send(http.MethodPatch, "data_exchange/customers", `{"customer_number":"none"}`).status)
+			require.Equal(t, 409, a.send(http.MethodPatch, "data_exchange/customers", `{"customer_number":"none"}`).Status)
 		}
 		r := a.send(http.MethodPatch, "data_exchange/customers", `{"customer_number":"none"}`)
-		require.Equal(t, 429, r.status)
-		require.Equal(t, "20", r.header.Get("Retry-After"))
-		require.Empty(t, r.body)
+		require.Equal(t, 429, r.Status)
+		require.Equal(t, "20", r.Header.Get("Retry-After"))
+		require.Empty(t, r.Body)
 		time.Sleep(19 * time.Second)
-		require.Equal(t, 429, a.get("products").status, "too early, for all calls")
+		require.Equal(t, 429, a.get("products").Status, "too early, for all calls")
 		time.Sleep(19 * time.Second)
-		require.Equal(t, 429, a.get("products").status, "the wait begins anew")
+		require.Equal(t, 429, a.get("products").Status, "the wait begins anew")
 		time.Sleep(20 * time.Second)
-		require.Equal(t, 200, a.get("products").status)
-		require.Equal(t, 409, a.send(http.MethodPatch, "data_exchange/customers", `{"customer_number":"none"}`).status)
-		require.Equal(t, 401, a.ask(http.MethodGet, base+"products", "").status)
+		require.Equal(t, 200, a.get("products").Status)
+		require.Equal(t, 409, a.send(http.MethodPatch, "data_exchange/customers", `{"customer_number":"none"}`).Status)
+		require.Equal(t, 401, a.Ask(http.MethodGet, base+"products", "").Status)
 	})
 }
 
@@ -53,16 +53,16 @@ func TestLimitedReads(t *testing.T) {
 				a.turn(x.plan, -1)
 			}
 			for range x.calls {
-				require.Equal(t, 200, a.get("licenses/types").status)
+				require.Equal(t, 200, a.get("licenses/types").Status)
 			}
 			time.Sleep(10 * time.Second)
 			r := a.get("licenses/types")
-			require.Equal(t, 429, r.status)
-			require.Equal(t, strconv.Itoa(int((x.window - 10*time.Second).Seconds())), r.header.Get("Retry-After"))
+			require.Equal(t, 429, r.Status)
+			require.Equal(t, strconv.Itoa(int((x.window - 10*time.Second).Seconds())), r.Header.Get("Retry-After"))
 			time.Sleep(x.window - 10*time.Second)
-			require.Equal(t, 200, a.get("licenses/types").status)
+			require.Equal(t, 200, a.get("licenses/types").Status)
 			time.Sleep(x.window)
-			require.Equal(t, 200, a.get("licenses/types").status, "a new window")
+			require.Equal(t, 200, a.get("licenses/types").Status, "a new window")
 		})
 	}
 }
@@ -72,12 +72,12 @@ func TestThrottled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Limits: "real", Faults: "429=1"})
 		r := a.get("products")
-		require.Equal(t, 429, r.status)
-		wait, err := strconv.Atoi(r.header.Get("Retry-After"))
+		require.Equal(t, 429, r.Status)
+		wait, err := strconv.Atoi(r.Header.Get("Retry-After"))
 		require.NoError(t, err)
-		require.Equal(t, 429, a.get("products").status, "at once")
+		require.Equal(t, 429, a.get("products").Status, "at once")
 		time.Sleep(time.Duration(wait) * time.Second)
-		require.Equal(t, 200, a.get("products").status)
+		require.Equal(t, 200, a.get("products").Status)
 	})
 }
 
@@ -86,8 +86,8 @@ func TestRefuse(t *testing.T) {
 	for status, faults := range map[int]string{401: "401", 403: "403", 404: "404"} {
 		a := newAPI(t, emulator.Options{Faults: faults})
 		r := a.get("products")
-		require.Equal(t, status, r.status)
-		require.Equal(t, status == 404, r.body != "")
+		require.Equal(t, status, r.Status)
+		require.Equal(t, status == 404, r.Body != "")
 	}
 }
 
@@ -98,9 +98,9 @@ func TestUnavailable(t *testing.T) {
 		require.NoError(t, a.service.SwitchFor(name, 2))
 		for range 2 {
 			r := a.get("products")
-			require.Equal(t, status, r.status)
-			require.Equal(t, "7", r.header.Get("Retry-After"))
+			require.Equal(t, status, r.Status)
+			require.Equal(t, "7", r.Header.Get("Retry-After"))
 		}
-		require.Equal(t, 200, a.get("products").status)
+		require.Equal(t, 200, a.get("products").Status)
 	}
 }

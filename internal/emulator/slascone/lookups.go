@@ -181,6 +181,7 @@ func licenseInfo(c *call) *reply {
 	}
 	a := good(c.s.info(nil, &c.look))
 	a.rows = 1
+	a.page = emulator.Page{Resource: c.e.resource, Number: 1, Count: 1, Query: c.query, IDs: []emulator.ID{ISV}}
 	return a
 }
 

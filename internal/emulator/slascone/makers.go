@@ -88,9 +88,12 @@ func one(k kind, of func(c *cell) int64) maker {
 
 // many lists rows, in the outermost object alone. Those of a list are shown with
 // the row around them.
-func many(of func(c *cell) []row) maker {
+func many(of func(c *cell) []row) maker { return manyTo(0, of) }
+
+// manyTo lists rows also in objects that are so deep, unless a switch forbids it.
+func manyTo(depth int, of func(c *cell) []row) maker {
 	return func(dst []byte, c *cell) []byte {
-		if c.depth > 0 || c.look.bare && c.m.name == "mail_logs" {
+		if c.depth > depth || c.depth > 0 && c.look.shallow || c.look.bare && c.m.name == "mail_logs" {
 			return append(dst, null...)
 		}
 		list := of(c)

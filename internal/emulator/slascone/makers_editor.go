@@ -27,7 +27,7 @@ func editorMakers() map[string]maker {
 
 		"SoftwareShipmentDto.software_release_limitation_id":                  idOf(release, func(c *cell) int64 { return c.r.parent }),
 		"SoftwareShipmentDto.is_latest":                                       truth(func(c *cell) bool { return c.r.index%c.r.t.slots == 1 }),
-		"SoftwareShipmentDto.properties":                                      many(func(c *cell) []row { return c.w.propertiesOf(c.r) }),
+		"SoftwareShipmentDto.properties":                                      manyTo(1, func(c *cell) []row { return c.w.propertiesOf(c.r) }),
 		"SoftwareShipmentPropertyDto.id":                                      looseID(22),
 		"SoftwareShipmentPropertyDto.software_shipment_id":                    idOf(shipment, func(c *cell) int64 { return c.outer.index }),
 		"SoftwareShipmentPropertyDto.product_software_shipment_property_id":   idOf(shipmentProperty, func(c *cell) int64 { return c.r.index }),

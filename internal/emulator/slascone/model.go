@@ -78,6 +78,7 @@ type look struct {
 	v25, next         bool
 	offsets, disputed float64
 	bare              bool // embedded objects are null
+	shallow           bool // lists of embedded objects are null
 	analytics         bool // assignments show their analytical heartbeats
 	arrival, reverse  bool // see the switches created-on-arrival, rollback-counter
 	now               ticks

@@ -70,7 +70,7 @@ func TestStreams(t *testing.T) {
 	require.Len(t, streams, 44)
 	a := newAPI(t, emulator.Options{Records: 30})
 	for name, v := range streams {
-		rows := a.truth(name)
+		rows := a.Truth(name)
 		require.NotEmpty(t, rows, name)
 		for _, row := range rows {
 			if v.model != "" {
@@ -100,15 +100,15 @@ func TestListsAreTrue(t *testing.T) {
 		"customer_types": "customers/types", "license_types": "licenses/types", "license_bundles": "licensebundles", "resellers": "resellers",
 		"reseller_types": "resellers/types", "custom_lists": "administration/customlist", "user_email_templates": "notifications/useremailtemplates",
 	} {
-		same(name, a.list(path), a.truth(name))
+		same(name, a.list(path), a.Truth(name))
 	}
 	below := func(parents, name string, path func(id string) string) {
 		t.Helper()
 		var got []object
-		for _, p := range a.truth(parents) {
+		for _, p := range a.Truth(parents) {
 			got = append(got, a.list(path(p["id"].(string)))...)
 		}
-		same(name, got, a.truth(name))
+		same(name, got, a.Truth(name))
 	}
 	for name, path := range map[string]string{
 		"product_features": "features", "product_limitations": "limitations", "product_variables": "variables",
@@ -132,12 +132,12 @@ func TestListsAreTrue(t *testing.T) {
 	below("resellers", "reseller_contacts", func(id string) string { return "resellers/" + id + "/contacts" })
 	below("resellers", "reseller_templates", func(id string) string { return "resellers/" + id + "/templates" })
 	var shipments, beats, analytical []object
-	for _, r := range a.truth("software_release_limitations") {
+	for _, r := range a.Truth("software_release_limitations") {
 		path := "products/" + r["product_id"].(string) + "/software_release_limitations/" + r["id"].(string) + "/software_shipments"
 		shipments = append(shipments, a.list(path)...)
 	}
-	same("software_shipments", shipments, a.truth("software_shipments"))
-	for _, l := range a.truth("licenses") {
+	same("software_shipments", shipments, a.Truth("software_shipments"))
+	for _, l := range a.Truth("licenses") {
 		for _, x := range a.list("licenses/" + l["id"].(string) + "/assignments?include_analytical_heartbeats=true") {
 			if info, ok := x["heartbeat_info"].(object); ok {
 				beats = append(beats, info)
@@ -147,12 +147,12 @@ func TestListsAreTrue(t *testing.T) {
 			}
 		}
 	}
-	same("assignment_heartbeats", beats, a.truth("assignment_heartbeats"))
-	same("analytical_heartbeats", analytical, a.truth("analytical_heartbeats"))
-	same("licenses", listIn(t, a.post("licenses/filtered/detailed", `{"page_size":100,"page":1}`).body), a.truth("licenses"))
-	same("license_overview", a.page("licenses/filtered", `{"page_size":100}`).Licenses, a.truth("license_overview"))
-	same("customers", a.page("customers/filtered", `{"page_size":100}`).Customers, a.truth("customers"))
-	same("resellers", a.page("resellers/filtered", `{"page_size":100}`).Resellers, a.truth("resellers"))
+	same("assignment_heartbeats", beats, a.Truth("assignment_heartbeats"))
+	same("analytical_heartbeats", analytical, a.Truth("analytical_heartbeats"))
+	same("licenses", listIn(t, a.post("licenses/filtered/detailed", `{"page_size":100,"page":1}`).Body), a.Truth("licenses"))
+	same("license_overview", a.page("licenses/filtered", `{"page_size":100}`).Licenses, a.Truth("license_overview"))
+	same("customers", a.page("customers/filtered", `{"page_size":100}`).Customers, a.Truth("customers"))
+	same("resellers", a.page("resellers/filtered", `{"page_size":100}`).Resellers, a.Truth("resellers"))
 }
 
 // The keys of every stream are unique, those that the tap fills in included.
@@ -167,7 +167,7 @@ func TestKeys(t *testing.T) {
 	}
 	for name := range streams {
 		seen := make(map[string]bool)
-		for _, row := range a.truth(name) {
+		for _, row := range a.Truth(name) {
 			key := ""
 			for _, member := range keyOr(keys[name]) {
 				require.NotNil(t, row[member], "%s.%s", name, member)
@@ -198,14 +198,14 @@ func TestRelations(t *testing.T) {
 		"license_assignments": "assignment_id", "license_bundles": "license_bundle_id",
 	} {
 		have[member] = make(map[string]bool)
-		for _, id := range ids(a.truth(stream)) {
+		for _, id := range ids(a.Truth(stream)) {
 			have[member][id] = true
 		}
 	}
 	have["license_assignment_id"], have["device_license_assignment_id"] = have["assignment_id"], have["assignment_id"]
 	have["minimum_software_release_id"], have["device_license_id"] = have["software_release_limitation_id"], have["license_id"]
 	for name := range streams {
-		for _, row := range a.truth(name) {
+		for _, row := range a.Truth(name) {
 			for member, parents := range have {
 				if id, ok := row[member].(string); ok && id != nobodysID.String() {
 					require.True(t, parents[id], "%s.%s %s", name, member, id)
@@ -220,7 +220,7 @@ func TestOddValues(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	digits := make(map[int]int)
 	for _, stream := range []string{"licenses", "customers", "consumption_heartbeats"} {
-		for _, row := range a.truth(stream) {
+		for _, row := range a.Truth(stream) {
 			for _, member := range []string{"created_date_utc", "modified_date_utc"} {
 				text, ok := row[member].(string)
 				if !ok {
@@ -236,13 +236,13 @@ func TestOddValues(t *testing.T) {
 	for _, n := range []int{-1, 0, 1, 5, 7} {
 		require.Positive(t, digits[n], "%d digits", n)
 	}
-	licenses := a.truth("licenses")
+	licenses := a.Truth("licenses")
 	require.Equal(t, "9999-12-31T23:59:59.9999999Z", licenses[perpetual]["expiration_date_utc"])
 	require.Contains(t, fmt.Sprint(licenses), "2099-12-31T00:00:00Z")
-	customers := a.truth("customers")
+	customers := a.Truth("customers")
 	require.Nil(t, customers[noNumber]["customer_number"])
 	require.NotNil(t, customers[noNumber+1]["customer_number"])
-	body := a.get("customers").body
+	body := a.get("customers").Body
 	for _, odd := range []string{"🚀", "株式会社", `O'Brien \"Quality\"`, `Acme \\ Roadrunner`} {
 		require.Contains(t, body, odd)
 	}
@@ -254,15 +254,15 @@ func TestOddValues(t *testing.T) {
 		nested = sub[0].(object)
 	}
 	require.Empty(t, nested["sub_email_templates"])
-	users := fmt.Sprint(a.truth("license_assignments"))
+	users := fmt.Sprint(a.Truth("license_assignments"))
 	require.Contains(t, users, "user_id:"+nobodysID.String())
-	require.Contains(t, a.get("licenses/"+a.license(0)+"/consumption/balance").body, `"limit":100.0`)
+	require.Contains(t, a.get("licenses/"+a.license(0)+"/consumption/balance").Body, `"limit":100.0`)
 	for _, history := range a.list("licenses/" + a.license(2) + "/history") {
 		var past object
 		require.NoError(t, json.Unmarshal([]byte(history["new_value"].(string)), &past))
 		require.Equal(t, a.license(2), past["id"])
 	}
-	geo := a.truth("assignment_heartbeats")
+	geo := a.Truth("assignment_heartbeats")
 	require.True(t, slices.ContainsFunc(geo, func(row object) bool { _, text := row["latitude"].(string); return text }))
 	require.True(t, slices.ContainsFunc(customers, func(row object) bool { _, number := row["latitude"].(float64); return number }))
 }
@@ -307,7 +307,7 @@ func TestReleases(t *testing.T) {
 	}
 	a = newAPI(t, emulator.Options{}, "next-release")
 	for name, v := range streams {
-		for _, row := range a.truth(name) {
+		for _, row := range a.Truth(name) {
 			if v.model != "" {
 				require.Contains(t, row, "x_release_next", name)
 				require.Contains(t, row, "customMark", name)

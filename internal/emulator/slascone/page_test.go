@@ -13,16 +13,16 @@ import (
 
 // licensePage asks a page and returns its ids.
 func (a *api) licensePage(n, size int, more string) ([]string, int) {
-	a.t.Helper()
+	a.Helper()
 	p := a.page("licenses/filtered", fmt.Sprintf(`{"page_size":%d,"page":%d%s}`, size, n, more))
-	require.NotNil(a.t, p.Licenses)
+	require.NotNil(a, p.Licenses)
 	return ids(p.Licenses), p.MaxCount
 }
 
 // safeLoop reads as the dossier advises: pages 1, 2, 3… until a short one, then
 // page 0 if ids are missing.
 func (a *api) safeLoop(size int) (distinct, calls, total int) {
-	a.t.Helper()
+	a.Helper()
 	seen := make(map[string]bool)
 	for n := 1; n < 100; n++ {
 		page, most := a.licensePage(n, size, "")
@@ -59,7 +59,7 @@ func TestPageBase(t *testing.T) {
 		}
 	}
 	a := newAPI(t, emulator.Options{Records: 60})
-	require.Equal(t, 500, a.post("licenses/filtered", `{"page_size":10,"page":0}`).status)
+	require.Equal(t, 500, a.post("licenses/filtered", `{"page_size":10,"page":0}`).Status)
 	first, _ := a.licensePage(1, 10, "")
 	without := ids(a.page("licenses/filtered", `{"page_size":10}`).Licenses)
 	require.Equal(t, first, without, "without a page it is the first")
@@ -86,8 +86,8 @@ func TestPageSwitches(t *testing.T) {
 	require.Equal(t, full[50:], next, "the next page begins where the capped one ended")
 	a.turn("page-cap", 0)
 	a.turn("page-refused", 0.08)
-	require.Equal(t, 400, a.post("licenses/filtered", `{"page_size":100,"page":1}`).status)
-	require.Equal(t, 200, a.post("licenses/filtered", `{"page_size":80,"page":1}`).status)
+	require.Equal(t, 400, a.post("licenses/filtered", `{"page_size":100,"page":1}`).Status)
+	require.Equal(t, 200, a.post("licenses/filtered", `{"page_size":80,"page":1}`).Status)
 	a.turn("page-refused", 0)
 	a.turn("page-ignored", -1)
 	second, _ := a.licensePage(2, 100, "")
@@ -95,14 +95,14 @@ func TestPageSwitches(t *testing.T) {
 	a.turn("page-ignored", 0)
 	a.turn("page-size-empty", -1)
 	require.Empty(t, a.page("licenses/filtered", `{"page":1}`).Licenses)
-	require.Equal(t, 400, a.post("licenses/filtered", `{"page_size":0}`).status)
+	require.Equal(t, 400, a.post("licenses/filtered", `{"page_size":0}`).Status)
 }
 
 // detailed has the same rows in a bare array, without a total.
 func TestDetailed(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60})
 	flat, _ := a.licensePage(2, 25, "")
-	rows := listIn(t, a.post("licenses/filtered/detailed", `{"page_size":25,"page":2}`).body)
+	rows := listIn(t, a.post("licenses/filtered/detailed", `{"page_size":25,"page":2}`).Body)
 	require.Equal(t, flat, ids(rows))
 	for _, member := range []string{"customer", "product", "template"} {
 		require.NotNil(t, rows[0][member])
@@ -110,7 +110,7 @@ func TestDetailed(t *testing.T) {
 	logs := rows[5]["mail_logs"].([]any) // the license 30
 	require.Len(t, logs, 1)
 	a.turn("detail-bare", -1)
-	for _, row := range listIn(t, a.post("licenses/filtered/detailed", `{"page_size":60,"page":1}`).body) {
+	for _, row := range listIn(t, a.post("licenses/filtered/detailed", `{"page_size":60,"page":1}`).Body) {
 		for _, member := range []string{"customer", "product", "template", "license_type", "mail_logs"} {
 			require.Nil(t, row[member], member)
 		}
@@ -121,7 +121,7 @@ func TestDetailed(t *testing.T) {
 // Filters keep what they say, alone and together, with a total of their own.
 func TestLicenseFilters(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60})
-	all := a.truth("license_overview")
+	all := a.Truth("license_overview")
 	count := func(keep func(row object) bool) int {
 		return len(slices.DeleteFunc(slices.Clone(all), func(row object) bool { return !keep(row) }))
 	}
@@ -171,7 +171,7 @@ func TestLicenseFilters(t *testing.T) {
 	require.Equal(t, count(activeRow), total)
 	_, total = a.licensePage(1, 5, `,"is_active":false`)
 	require.Equal(t, count(inactiveRow), total)
-	require.Len(t, a.truth("licenses"), 60, "the others are there all the same")
+	require.Len(t, a.Truth("licenses"), 60, "the others are there all the same")
 }
 
 // The order of pages may move on: rows come twice and others not at all, until
@@ -209,7 +209,7 @@ func TestNewestFirst(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60}, "newest-first")
 	before, _ := a.licensePage(1, 60, "")
 	last := before[59]
-	a.change(emulator.Change{Stream: "licenses", IDs: []emulator.ID{emulator.ID(last)}})
+	a.Change(emulator.Change{Stream: "licenses", IDs: []emulator.ID{emulator.ID(last)}})
 	after, _ := a.licensePage(1, 60, "")
 	require.Equal(t, last, after[0])
 	require.Equal(t, before[:59], after[1:])
@@ -227,8 +227,8 @@ func TestPeoplePages(t *testing.T) {
 	require.Positive(t, found.MaxCount)
 	require.Len(t, found.Customers, found.MaxCount)
 	require.Len(t, a.list("customers?name=Acme%20GmbH"), 1)
-	require.Equal(t, 400, a.post("customers/filtered", `{"sort_type":4}`).status)
-	require.Equal(t, 400, a.post("customers/filtered", `{"key_search":"x"}`).status)
+	require.Equal(t, 400, a.post("customers/filtered", `{"sort_type":4}`).Status)
+	require.Equal(t, 400, a.post("customers/filtered", `{"key_search":"x"}`).Status)
 }
 
 // Assignments come whole without parameters; by switch they do not.
@@ -238,7 +238,7 @@ func TestAssignmentPages(t *testing.T) {
 	all := a.list(path)
 	require.Len(t, all, 60)
 	require.Equal(t, ids(all[20:30]), ids(a.list(path+"?page=3&page_size=10")))
-	require.Equal(t, 500, a.get(path+"?page=0&page_size=10").status)
+	require.Equal(t, 500, a.get(path+"?page=0&page_size=10").Status)
 	require.Empty(t, a.list(path+"?page=9&page_size=10"))
 	free := slices.ContainsFunc(all, func(row object) bool { on, _ := row["activated"].(bool); return !on && row["client_id"] == nil })
 	require.True(t, free, "unassigned tokens are listed")
@@ -249,7 +249,7 @@ func TestAssignmentPages(t *testing.T) {
 	a.turn("page-zero", -1)
 	require.Equal(t, ids(all[:10]), ids(a.list(path+"?page=0&page_size=10")))
 	a.turn("assigned-only", -1)
-	for _, row := range a.truth("license_assignments") {
+	for _, row := range a.Truth("license_assignments") {
 		require.Equal(t, true, row["activated"])
 	}
 	one := a.list("licenses/" + a.license(1) + "/assignments?version_number=nothing")
@@ -260,11 +260,11 @@ func TestAssignmentPages(t *testing.T) {
 func TestPageHook(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60})
 	var seen []emulator.Page
-	a.server.OnPage(func(p emulator.Page) { seen = append(seen, p) })
+	a.Server.OnPage(func(p emulator.Page) { seen = append(seen, p) })
 	got, _ := a.licensePage(2, 25, "")
 	a.get("products")
 	a.get("licenses/" + a.license(2) + "/tags")
-	a.server.OnPage(nil)
+	a.Server.OnPage(nil)
 	require.Len(t, seen, 3)
 	p := seen[0]
 	require.Equal(t, "license_overview", p.Resource)
@@ -282,9 +282,9 @@ func TestPageHook(t *testing.T) {
 // With moving a row of each page changes after it was read.
 func TestMoving(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 60, Faults: "moving:1@license_overview"})
-	before := a.truth("licenses")
+	before := a.Truth("licenses")
 	page, _ := a.licensePage(1, 10, "")
-	after := a.truth("licenses")
+	after := a.Truth("licenses")
 	moved := 0
 	for k := range before {
 		if before[k]["modified_date_utc"] != after[k]["modified_date_utc"] {

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 // A million licenses and customers need no memory each, and a late page is as
@@ -28,14 +29,14 @@ func TestMillion(t *testing.T) {
 	for _, n := range []int{1, 5000, 10_000} {
 		for _, path := range []string{"licenses/filtered", "licenses/filtered/detailed", "customers/filtered"} {
 			r := a.post(path, fmt.Sprintf(`{"page_size":100,"page":%d}`, n))
-			require.Equal(t, 200, r.status)
-			require.Greater(t, len(r.body), 10_000)
+			require.Equal(t, 200, r.Status)
+			require.Greater(t, len(r.Body), 10_000)
 		}
 	}
 	last := a.service.world.id(license, 999_999).String()
-	require.Equal(t, last, objectIn(t, a.get("licenses/"+last).body)["id"])
+	require.Equal(t, last, objectIn(t, a.get("licenses/"+last).Body)["id"])
 	require.NotEmpty(t, a.list("licenses/"+last+"/history"))
-	a.change(emulator.Change{Stream: "licenses", Rows: 5, Delete: 5, Insert: 5})
+	a.Change(emulator.Change{Stream: "licenses", Rows: 5, Delete: 5, Insert: 5})
 	require.Equal(t, 1_000_000, a.page("licenses/filtered", `{"page_size":1}`).MaxCount)
 	require.Less(t, heap()-before, uint64(20<<20))
 	runtime.KeepAlive(a)
@@ -44,14 +45,14 @@ func TestMillion(t *testing.T) {
 // A list that is too long for one piece is whole all the same.
 func TestLongList(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 5000})
-	a.change(emulator.Change{Stream: "customers", Delete: 7, Insert: 3})
+	a.Change(emulator.Change{Stream: "customers", Delete: 7, Insert: 3})
 	var told emulator.Page
-	a.server.OnPage(func(p emulator.Page) { told = p })
+	a.Server.OnPage(func(p emulator.Page) { told = p })
 	got := ids(a.list("customers"))
-	a.server.OnPage(nil)
-	require.Equal(t, ids(a.truth("customers")), got)
+	a.Server.OnPage(nil)
+	require.Equal(t, ids(a.Truth("customers")), got)
 	require.Len(t, told.IDs, len(got))
-	stats, err := a.server.Stats(source)
+	stats, err := a.Server.Stats(source)
 	require.NoError(t, err)
 	require.EqualValues(t, len(got), stats.Rows)
 	require.Len(t, a.list("customers/light"), len(got))
@@ -64,16 +65,16 @@ func TestFew(t *testing.T) {
 	for n := 1; n <= 12; n++ {
 		a := newAPI(t, emulator.Options{Records: n})
 		for name, v := range streams {
-			a.truth(name)
+			a.Truth(name)
 			if !v.derived {
-				_, err := a.server.Change(source, emulator.Change{Stream: name, Insert: 2})
+				_, err := a.Server.Change(source, emulator.Change{Stream: name, Insert: 2})
 				if name == "license_open_sessions" || v.kind == user || v.kind == group {
 					continue // there may be no license for them
 				}
 				require.NoError(t, err, "%s of %d", name, n)
 			}
 		}
-		require.GreaterOrEqual(t, len(a.truth("licenses")), n)
+		require.GreaterOrEqual(t, len(a.Truth("licenses")), n)
 		require.GreaterOrEqual(t, a.page("licenses/filtered", `{"page_size":100}`).Owners, 1)
 	}
 }
@@ -86,16 +87,16 @@ func TestRows(t *testing.T) {
 		switch {
 		case v.derived, name == "license_overview", name == "customers_light":
 		default:
-			n += len(a.truth(name))
+			n += len(a.Truth(name))
 		}
 	}
 	require.EqualValues(t, n, a.service.Rows())
-	config, err := a.server.Config(source, origin)
+	config, err := a.Server.Config(source, standintest.Origin)
 	require.NoError(t, err)
 	require.Equal(t, ISV, config["isv_id"])
 	require.Equal(t, AdminKey, config["admin_key"])
 	require.Equal(t, mount, config["api_url"])
-	require.Error(t, a.server.Truth(io.Discard, source, "invoices"))
+	require.Error(t, a.Server.Truth(io.Discard, source, "invoices"))
 }
 
 // Readers, writers and changes may come at once.
@@ -111,18 +112,18 @@ func TestConcurrent(t *testing.T) {
 					panic(err) // invariant: the address is fixed
 				}
 				r.Header.Set("AdminKey", AdminKey)
-				response, err := a.client.Do(r)
+				response, err := a.Client.Do(r)
 				if err != nil || response.StatusCode != http.StatusOK {
 					panic(fmt.Sprint(err, response)) // told in the test's output
 				}
 				_, _ = io.Copy(io.Discard, response.Body)
 				_ = response.Body.Close()
-				_, _ = a.server.Change(source, emulator.Change{Rows: 1, Insert: 1, Delete: 1})
+				_, _ = a.Server.Change(source, emulator.Change{Rows: 1, Insert: 1, Delete: 1})
 			}
 		})
 	}
 	wg.Wait()
-	require.Len(t, a.truth("licenses"), a.page("licenses/filtered", `{"page_size":1}`).MaxCount)
+	require.Len(t, a.Truth("licenses"), a.page("licenses/filtered", `{"page_size":1}`).MaxCount)
 }
 
 // BenchmarkPage makes pages of 100 rows of a million.
@@ -133,7 +134,7 @@ func BenchmarkPage(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				r := a.post(path, `{"page_size":100,"page":5000}`)
-				b.SetBytes(int64(len(r.body)))
+				b.SetBytes(int64(len(r.Body)))
 			}
 		})
 	}

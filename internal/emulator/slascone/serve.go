@@ -198,6 +198,7 @@ func (s *Service) lookOf(resource string) look {
 		v25: s.on("v25", resource), next: s.on("next-release", resource),
 		offsets: s.share("offset-times", resource, 0.25), disputed: s.share("disputed", resource, 0.04),
 		bare:    resource == "licenses" && s.on("detail-bare", resource),
+		shallow: s.on("shallow", resource),
 		arrival: s.on("created-on-arrival", resource), reverse: s.on("rollback-counter", resource),
 		now: ticksOf(time.Now()),
 	}

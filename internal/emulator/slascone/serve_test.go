@@ -38,22 +38,22 @@ func TestKeysOpen(t *testing.T) {
 		{"outside", mount + "/swagger", "AdminKey", AdminKey, 404},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			r := a.ask(http.MethodGet, x.address, "", x.header, x.key)
-			require.Equal(t, x.status, r.status)
-			if r.status > 299 {
-				require.Empty(t, r.body)
+			r := a.Ask(http.MethodGet, x.address, "", x.header, x.key)
+			require.Equal(t, x.status, r.Status)
+			if r.Status > 299 {
+				require.Empty(t, r.Body)
 			}
 		})
 	}
 	a.turn("denied-403", -1)
 	a.turn("denied-html", -1)
-	r := a.ask(http.MethodGet, base+"products", "", "AdminKey", "no")
-	require.Equal(t, 403, r.status)
-	require.Contains(t, r.body, "<html>")
+	r := a.Ask(http.MethodGet, base+"products", "", "AdminKey", "no")
+	require.Equal(t, 403, r.Status)
+	require.Contains(t, r.Body, "<html>")
 	a = newAPI(t, emulator.Options{Faults: "noright@license_users"})
-	require.Equal(t, 403, a.get("licenses/"+a.license(2)+"/users").status)
-	require.Equal(t, 200, a.get("licenses/"+a.license(2)+"/tags").status)
-	require.Empty(t, a.truth("license_users"))
+	require.Equal(t, 403, a.get("licenses/"+a.license(2)+"/users").Status)
+	require.Equal(t, 200, a.get("licenses/"+a.license(2)+"/tags").Status)
+	require.Empty(t, a.Truth("license_users"))
 }
 
 // What the vendor does not know is refused.
@@ -92,19 +92,19 @@ func TestStrictness(t *testing.T) {
 		{"bad date", "GET", "licenses/" + a.license(0) + "/consumption/heartbeats?date_from=yesterday", "", key, 400},
 	} {
 		t.Run(x.name, func(t *testing.T) {
-			r := a.ask(x.method, base+x.path, x.body, x.headers...)
-			require.Equal(t, x.status, r.status, r.body)
+			r := a.Ask(x.method, base+x.path, x.body, x.headers...)
+			require.Equal(t, x.status, r.Status, r.Body)
 			switch x.status {
 			case 400, 415:
-				require.Equal(t, "application/problem+json; charset=utf-8", r.header.Get("Content-Type"))
-				problem := objectIn(t, r.body)
+				require.Equal(t, "application/problem+json; charset=utf-8", r.Header.Get("Content-Type"))
+				problem := objectIn(t, r.Body)
 				require.InDelta(t, x.status, problem["status"], 0)
 				for _, member := range []string{"type", "title", "detail", "instance"} {
 					require.Contains(t, problem, member)
 				}
 			case 405:
-				require.NotEmpty(t, r.header.Get("Allow"))
-				require.Empty(t, r.body)
+				require.NotEmpty(t, r.Header.Get("Allow"))
+				require.Empty(t, r.Body)
 			}
 		})
 	}
@@ -120,18 +120,18 @@ func TestEmpty(t *testing.T) {
 		t.Helper()
 		for _, path := range list {
 			r := a.get(path)
-			require.Equal(t, status, r.status, path)
-			require.Equal(t, body, r.body, path)
+			require.Equal(t, status, r.Status, path)
+			require.Equal(t, body, r.Body, path)
 			if status == 204 {
-				require.Empty(t, r.header.Get("Content-Length"))
+				require.Empty(t, r.Header.Get("Content-Length"))
 			}
 		}
 	}
 	look(declared, 204, "")
 	look(others, 200, "[]")
-	require.JSONEq(t, `{"licenses":[],"max_count":0,"customer_count":30}`, a.post("licenses/filtered", `{"page_size":5}`).body)
-	require.Equal(t, "[]", a.post("licenses/filtered/detailed", `{"page_size":5}`).body)
-	require.Contains(t, a.post("customers/filtered", `{}`).body, `"customers":[],"max_count":0`)
+	require.JSONEq(t, `{"licenses":[],"max_count":0,"customer_count":30}`, a.post("licenses/filtered", `{"page_size":5}`).Body)
+	require.Equal(t, "[]", a.post("licenses/filtered/detailed", `{"page_size":5}`).Body)
+	require.Contains(t, a.post("customers/filtered", `{}`).Body, `"customers":[],"max_count":0`)
 	a.turn("empty-list", -1)
 	look(declared, 200, "[]")
 	a.turn("empty-list", 0)
@@ -142,7 +142,7 @@ func TestEmpty(t *testing.T) {
 		if name == "slascone_license_info" {
 			want = 1 // no list
 		}
-		require.Len(t, a.truth(name), want, name)
+		require.Len(t, a.Truth(name), want, name)
 	}
 	// What has no parents is not to be found.
 	a = newAPI(t, emulator.Options{Faults: "norows@products,noright@licenses,norows@customers,norows@customers_light"})
@@ -150,27 +150,27 @@ func TestEmpty(t *testing.T) {
 		"product_features": false, "software_shipments": false, "license_seats": false, "license_tags": true,
 		"license_floating_tokens": true, "customer_contacts": false,
 	} {
-		require.Equal(t, some, len(a.truth(name)) > 0, name)
+		require.Equal(t, some, len(a.Truth(name)) > 0, name)
 	}
 }
 
 // Bodies are bare arrays, objects, texts and numbers.
 func TestForms(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	require.Equal(t, "2", a.get("provisioning/licenses/"+a.license(1)+"/tokens/floating/active/count").body)
+	require.Equal(t, "2", a.get("provisioning/licenses/"+a.license(1)+"/tokens/floating/active/count").Body)
 	seats := a.get("administration/licenseseats?product_id=" + a.service.world.id(product, 0).String())
-	require.Regexp(t, `^[0-9]+$`, seats.body)
-	require.Equal(t, "60", a.get("customers/count").body)
+	require.Regexp(t, `^[0-9]+$`, seats.Body)
+	require.Equal(t, "60", a.get("customers/count").Body)
 	r := a.post("lookup/customer", `{"customer_number":"K0000001"}`)
-	require.Regexp(t, `^"[0-9a-f-]{36}"$`, r.body)
-	require.Equal(t, 204, a.post("lookup/customer", `{"customer_number":"none"}`).status)
-	require.Equal(t, 204, a.get("customers/by_number?customer_number=none").status)
-	require.Equal(t, "K0000001", objectIn(t, a.get("customers/by_number?customer_number=K0000001").body)["customer_number"])
-	require.Len(t, listIn(t, a.post("provisioning/licenses/by_license", `{"license_key":"`+a.license(4)+`"}`).body), 1)
-	require.Equal(t, a.license(4), ids(listIn(t, a.post("provisioning/licenses/by_license", `{"license_key":"OLD-000004"}`).body))[0])
-	require.Equal(t, 409, a.post("provisioning/licenses/by_license", `{"license_key":"OLD-000003"}`).status)
-	require.Equal(t, "application/json; charset=utf-8", r.header.Get("Content-Type"))
-	info := objectIn(t, a.get("administration/slasconelicenseinfo").body)
+	require.Regexp(t, `^"[0-9a-f-]{36}"$`, r.Body)
+	require.Equal(t, 204, a.post("lookup/customer", `{"customer_number":"none"}`).Status)
+	require.Equal(t, 204, a.get("customers/by_number?customer_number=none").Status)
+	require.Equal(t, "K0000001", objectIn(t, a.get("customers/by_number?customer_number=K0000001").Body)["customer_number"])
+	require.Len(t, listIn(t, a.post("provisioning/licenses/by_license", `{"license_key":"`+a.license(4)+`"}`).Body), 1)
+	require.Equal(t, a.license(4), ids(listIn(t, a.post("provisioning/licenses/by_license", `{"license_key":"OLD-000004"}`).Body))[0])
+	require.Equal(t, 409, a.post("provisioning/licenses/by_license", `{"license_key":"OLD-000003"}`).Status)
+	require.Equal(t, "application/json; charset=utf-8", r.Header.Get("Content-Type"))
+	info := objectIn(t, a.get("administration/slasconelicenseinfo").Body)
 	conforms(t, "SlasconeLicenseInfoDto", info)
 	require.Zero(t, a.service.SideEffects())
 }
@@ -179,7 +179,7 @@ func TestForms(t *testing.T) {
 func TestDetail(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	id := a.service.world.id(product, 1).String()
-	got := objectIn(t, a.get("products/"+id+"/detail").body)
+	got := objectIn(t, a.get("products/"+id+"/detail").Body)
 	require.Len(t, got, 10)
 	for _, name := range detailed {
 		member := strings.TrimPrefix(name, "product_")
@@ -189,7 +189,7 @@ func TestDetail(t *testing.T) {
 			require.Equal(t, want[k], row, name)
 		}
 	}
-	stats, err := a.server.Stats(source)
+	stats, err := a.Server.Stats(source)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stats.ByResource["products/detail"])
 	require.EqualValues(t, 1, stats.ByResource["product_features"])
@@ -236,15 +236,15 @@ func TestSideEffects(t *testing.T) {
 		"notifications/configurations/tests", "provisioning/activations/offline", "administration/healthcheck",
 		"administration/slasconelicenseinfo?forceSendHeartbeat=true",
 	} {
-		require.Equal(t, 200, a.get(path).status, path)
+		require.Equal(t, 200, a.get(path).Status, path)
 		require.EqualValues(t, k+1, a.service.SideEffects(), path)
 	}
 	require.Zero(t, a.service.Secrets())
 	for k, path := range []string{"notifications/configurations", "administration/backupstorage", "administration/backupstorage/access_token"} {
-		require.Equal(t, 200, a.get(path).status)
+		require.Equal(t, 200, a.get(path).Status)
 		require.EqualValues(t, k+1, a.service.Secrets(), path)
 	}
-	stats, err := a.server.Stats(source)
+	stats, err := a.Server.Stats(source)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, stats.ByResource[effect])
 	require.EqualValues(t, 3, stats.ByResource[secret])
@@ -256,21 +256,21 @@ func TestSideEffects(t *testing.T) {
 func TestConflict(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	path := "licenses/" + a.license(troubled) + "/history"
-	require.Equal(t, 200, a.get(path).status)
-	whole := len(a.truth("license_history"))
+	require.Equal(t, 200, a.get(path).Status)
+	whole := len(a.Truth("license_history"))
 	a.turn("conflict", -1)
 	r := a.get(path)
-	require.Equal(t, 409, r.status)
-	body := objectIn(t, r.body)
+	require.Equal(t, 409, r.Status)
+	body := objectIn(t, r.Body)
 	require.InDelta(t, 1002, body["id"], 0)
 	require.Contains(t, body, "message")
 	require.Contains(t, body, "help")
-	require.Equal(t, 200, a.get("licenses/"+a.license(troubled+1)+"/history").status)
-	require.Len(t, a.truth("license_history"), whole-1-troubled%4)
+	require.Equal(t, 200, a.get("licenses/"+a.license(troubled+1)+"/history").Status)
+	require.Len(t, a.Truth("license_history"), whole-1-troubled%4)
 	a.turn("conflict", 0.5)
 	refused := 0
 	for n := range int64(60) {
-		if a.get("licenses/"+a.license(n)+"/tags").status == 409 {
+		if a.get("licenses/"+a.license(n)+"/tags").Status == 409 {
 			refused++
 		}
 	}
@@ -282,13 +282,13 @@ func TestUserless(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
 	path := "licenses/" + a.license(1) + "/users"
 	require.Empty(t, a.list(path))
-	before := a.truth("license_users")
+	before := a.Truth("license_users")
 	for name, status := range map[string]int{"users-404": 404, "users-400": 400} {
 		a.turn(name, -1)
-		require.Equal(t, status, a.get(path).status)
-		require.Equal(t, status, a.get("licenses/"+a.license(3)+"/usergroups").status)
-		require.Equal(t, 200, a.get("licenses/"+a.license(2)+"/users").status)
-		require.Equal(t, before, a.truth("license_users"))
+		require.Equal(t, status, a.get(path).Status)
+		require.Equal(t, status, a.get("licenses/"+a.license(3)+"/usergroups").Status)
+		require.Equal(t, 200, a.get("licenses/"+a.license(2)+"/users").Status)
+		require.Equal(t, before, a.Truth("license_users"))
 		a.turn(name, 0)
 	}
 }
@@ -296,8 +296,9 @@ func TestUserless(t *testing.T) {
 // A slash at the end is no other path; the fault slash leads there.
 func TestSlash(t *testing.T) {
 	a := newAPI(t, emulator.Options{Faults: "slash"})
-	require.Equal(t, a.get("products").body, a.get("products/").body)
-	require.Equal(t, 200, a.get("licenses/"+a.license(0)+"/tags").status)
+	a.Client.CheckRedirect = nil // the default follows
+	require.Equal(t, a.get("products").Body, a.get("products/").Body)
+	require.Equal(t, 200, a.get("licenses/"+a.license(0)+"/tags").Status)
 }
 
 // Unknown ids are 404 or 409.
@@ -312,30 +313,30 @@ func TestUnknownIDs(t *testing.T) {
 		"licenses/" + a.service.world.id(license, 60).String(): 1000,
 	}
 	for path := range paths {
-		require.Equal(t, 404, a.get(path).status, path)
+		require.Equal(t, 404, a.get(path).Status, path)
 	}
 	a.turn("unknown-409", -1)
 	for path, number := range paths {
 		r := a.get(path)
-		require.Equal(t, 409, r.status, path)
-		require.InDelta(t, number, objectIn(t, r.body)["id"], 0)
+		require.Equal(t, 409, r.Status, path)
+		require.InDelta(t, number, objectIn(t, r.Body)["id"], 0)
 	}
-	require.Equal(t, 200, a.get("licenses/"+strings.ToUpper(a.license(0))).status, "ids in capitals")
+	require.Equal(t, 200, a.get("licenses/"+strings.ToUpper(a.license(0))).Status, "ids in capitals")
 }
 
 // By switch answers are signed, with the nonce if there is one.
 func TestSigned(t *testing.T) {
 	a := newAPI(t, emulator.Options{})
-	require.Empty(t, a.get("products").header.Get("x-slascone-signature"))
+	require.Empty(t, a.get("products").Header.Get("x-slascone-signature"))
 	a.turn("signed", -1)
-	r := a.ask(http.MethodGet, base+"products", "", "AdminKey", AdminKey, "X-Nonce", "AAAA")
+	r := a.Ask(http.MethodGet, base+"products", "", "AdminKey", AdminKey, "X-Nonce", "AAAA")
 	sum := func(text string) string {
 		m := hmac.New(sha256.New, []byte(AdminKey))
 		m.Write([]byte(text))
 		return hex.EncodeToString(m.Sum(nil))
 	}
-	require.Equal(t, sum(r.body), r.header.Get("x-slascone-signature"))
-	require.Equal(t, sum("AAAA"), r.header.Get("X-Nonce-Signature"))
+	require.Equal(t, sum(r.Body), r.Header.Get("x-slascone-signature"))
+	require.Equal(t, sum("AAAA"), r.Header.Get("X-Nonce-Signature"))
 }
 
 // Bundles can be asked by customer, and by switch only so.
@@ -344,12 +345,12 @@ func TestBundles(t *testing.T) {
 	all := a.list("licensebundles")
 	owner := all[1]["customer_id"].(string)
 	require.Len(t, a.list("licensebundles?customer_id="+owner), 1)
-	require.Equal(t, 204, a.get("licensebundles?customer_id="+a.service.world.id(customer, 1).String()).status)
+	require.Equal(t, 204, a.get("licensebundles?customer_id="+a.service.world.id(customer, 1).String()).Status)
 	require.Len(t, a.list("templates?product_id="+a.service.world.id(product, 1).String()), 2)
 	require.Empty(t, a.list("templates?product_id="+owner))
-	require.Equal(t, 400, a.get("templates?product_id=CAD").status)
+	require.Equal(t, 400, a.get("templates?product_id=CAD").Status)
 	a.turn("bundles-by-customer", -1)
-	require.Equal(t, 400, a.get("licensebundles").status)
+	require.Equal(t, 400, a.get("licensebundles").Status)
 	require.Len(t, a.list("licensebundles?customer_id="+owner), 1)
 }
 
@@ -357,13 +358,13 @@ func TestBundles(t *testing.T) {
 func TestMangle(t *testing.T) {
 	for fault, want := range map[string]string{"deep": `[{"deep":[[`, "dup": `[{"id":"00000000-`, "next-self": `[{"id":"`, "next-foreign": `[{"id":"`} {
 		a := newAPI(t, emulator.Options{Faults: fault})
-		require.True(t, strings.HasPrefix(a.get("products").body, want), fault)
+		require.True(t, strings.HasPrefix(a.get("products").Body, want), fault)
 	}
 	a := newAPI(t, emulator.Options{Faults: "dup"})
-	body := a.post("licenses/filtered", `{"page_size":1}`).body
+	body := a.post("licenses/filtered", `{"page_size":1}`).Body
 	require.True(t, strings.HasPrefix(body, `{"licenses":[{"id":"00000000-`), body[:60])
 	a = newAPI(t, emulator.Options{Faults: "502@products"})
 	r := a.get("products")
-	require.Equal(t, 502, r.status)
-	require.Contains(t, r.body, "<html")
+	require.Equal(t, 502, r.Status)
+	require.Contains(t, r.Body, "<html")
 }

@@ -33,7 +33,7 @@ const (
 const source = "slascone"
 
 // Plugin is the stand-in, for the list given to [emulator.New].
-var Plugin = emulator.Plugin{Name: source, Open: open}
+var Plugin = emulator.Plugin{Name: source, Open: open, Guesses: guesses}
 
 // Watched is the plugin for a test that looks behind the answers: into is set
 // to what is opened.

@@ -20,6 +20,7 @@ var known = map[string]string{
 	"newest-first":        "filtered lists begin with what was changed last",
 	"active-only":         "license filters without is_active leave inactive licenses out",
 	"detail-bare":         "filtered/detailed leaves the embedded objects and the mail logs null",
+	"shallow":             "the lists of embedded objects are null, such as the properties of the shipments of a release",
 	"empty-list":          "200 with an empty list in place of 204",
 	"empty-204":           "204 in place of every empty list",
 	"bundles-by-customer": "license bundles want a customer_id",
@@ -48,6 +49,16 @@ var known = map[string]string{
 	"patch-keeps-active":  "a PATCH without is_active leaves it as it is",
 	"patch-null-keeps":    "null in a PATCH leaves a property as it is",
 	"signed":              "answers carry x-slascone-signature",
+}
+
+// guesses are the switches, alone and together, that decide what a reader gets and
+// that the vendor's papers leave open. What a refusal looks like is not among them.
+var guesses = []string{
+	"page-zero", "page-zero-ok", "page-cap", "page-refused", "order-shifts", "newest-first", "active-only",
+	"page-zero,page-cap,order-shifts,assignments-paged", "page-refused:0.012,page-zero-ok,newest-first,active-only",
+	"shallow", "v25,detail-bare,shallow", "next-release,assigned-only", "assignments-paged",
+	"page-size-empty,empty-list,unknown-409,users-404", "empty-204,bundles-by-customer,users-400",
+	"from-exclusive,to-exclusive", "created-on-arrival", "filter-by-event", "rollback-counter",
 }
 
 // counting are those that happen at requests, so that they can have a count.

@@ -18,9 +18,9 @@ import (
 
 // job makes a bulk read and returns its id.
 func (a *api) job(query string) string {
-	a.t.Helper()
+	a.Helper()
 	r := a.post(bulkRoot+"read", `{"query":`+query+`}`)
-	require.Equal(a.t, http.StatusCreated, r.status, r.body)
+	require.Equal(a, http.StatusCreated, r.Status, r.Body)
 	var out struct {
 		Data []struct {
 			Status, Code string
@@ -28,9 +28,9 @@ func (a *api) job(query string) string {
 		}
 		Info map[string]any
 	}
-	require.NoError(a.t, json.Unmarshal([]byte(r.body), &out))
-	require.Len(a.t, out.Data, 1)
-	require.Equal(a.t, "success ADDED_SUCCESSFULLY read ADDED", strings.Join([]string{
+	require.NoError(a, json.Unmarshal([]byte(r.Body), &out))
+	require.Len(a, out.Data, 1)
+	require.Equal(a, "success ADDED_SUCCESSFULLY read ADDED", strings.Join([]string{
 		out.Data[0].Status, out.Data[0].Code, out.Data[0].Details.Operation, out.Data[0].Details.State,
 	}, " "))
 	return out.Data[0].Details.ID
@@ -52,35 +52,35 @@ type state struct {
 }
 
 func (a *api) poll(id string) state {
-	a.t.Helper()
+	a.Helper()
 	r := a.get(bulkRoot + "read/" + id)
-	require.Equal(a.t, http.StatusOK, r.status, r.body)
+	require.Equal(a, http.StatusOK, r.Status, r.Body)
 	var out struct{ Data []state }
-	require.NoError(a.t, json.Unmarshal([]byte(r.body), &out))
-	require.Len(a.t, out.Data, 1)
-	require.Equal(a.t, id, out.Data[0].ID)
+	require.NoError(a, json.Unmarshal([]byte(r.Body), &out))
+	require.Len(a, out.Data, 1)
+	require.Equal(a, id, out.Data[0].ID)
 	return out.Data[0]
 }
 
 // finish polls a job to its end.
 func (a *api) finish(id string) state {
-	a.t.Helper()
+	a.Helper()
 	for range 3 {
 		if s := a.poll(id); s.State == "COMPLETED" || s.State == "FAILURE" {
 			return s
 		}
 	}
-	require.Fail(a.t, "the job does not end")
+	require.Fail(a, "the job does not end")
 	return state{}
 }
 
 func (a *api) load(s state) (name string, lines [][]string) {
-	a.t.Helper()
+	a.Helper()
 	r := a.get(s.Result.URL)
-	require.Equal(a.t, http.StatusOK, r.status, r.body)
-	require.Equal(a.t, "application/zip", r.header.Get("Content-Type"))
-	require.Empty(a.t, r.header.Get("Content-Length"), "it is made while it is sent")
-	return unzip(a.t, r.body)
+	require.Equal(a, http.StatusOK, r.Status, r.Body)
+	require.Equal(a, "application/zip", r.Header.Get("Content-Type"))
+	require.Empty(a, r.Header.Get("Content-Length"), "it is made while it is sent")
+	return unzip(a, r.Body)
 }
 
 const leadsJob = `{"module":{"api_name":"Leads"},"fields":["Last_Name","Owner","Modified_Time"]}`
@@ -96,7 +96,7 @@ func TestBulkByPolls(t *testing.T) {
 	require.Equal(t, "IN PROGRESS", two.State)
 	require.NotNil(t, two.Result, "a result that is none yet")
 	require.Empty(t, two.Result.URL)
-	require.Equal(t, http.StatusNotFound, a.get(result).status)
+	require.Equal(t, http.StatusNotFound, a.get(result).Status)
 	three := a.poll(id)
 	require.Equal(t, "COMPLETED", three.State)
 	require.Equal(t, 1, three.Result.Page)
@@ -110,7 +110,7 @@ func TestBulkByPolls(t *testing.T) {
 	require.Equal(t, []string{"Id", "Last_Name", "Owner", "Modified_Time"}, lines[0])
 	require.Len(t, lines, three.Result.Count+1)
 	var want, got []string
-	for _, row := range a.truth("leads") {
+	for _, row := range a.Truth("leads") {
 		want = append(want, row["id"].(string))
 	}
 	for _, line := range lines[1:] {
@@ -120,7 +120,7 @@ func TestBulkByPolls(t *testing.T) {
 	slices.Sort(want)
 	slices.Sort(got)
 	require.Subset(t, got, want)
-	stats, err := a.server.Stats(source)
+	stats, err := a.Server.Stats(source)
 	require.NoError(t, err)
 	require.Equal(t, int64(three.Result.Count), stats.Rows)
 }
@@ -140,8 +140,8 @@ func TestBulkByTime(t *testing.T) {
 		s := a.finish(id)
 		time.Sleep(resultAge)
 		a.token = a.refresh()
-		require.Equal(t, http.StatusNotFound, a.get(s.Result.URL).status)
-		require.Equal(t, http.StatusNotFound, a.get(bulkRoot+"read/"+id).status)
+		require.Equal(t, http.StatusNotFound, a.get(s.Result.URL).Status)
+		require.Equal(t, http.StatusNotFound, a.get(bulkRoot+"read/"+id).Status)
 	})
 }
 
@@ -212,14 +212,14 @@ func TestBulkRefusals(t *testing.T) {
 		`{"query":{"module":{"api_name":"Accounts"}}}`:                "NO_PERMISSION",
 	} {
 		r := a.post(bulkRoot+"read", body)
-		require.Equal(t, want, code(t, r), "%s: %s", body, r.body)
+		require.Equal(t, want, code(t, r), "%s: %s", body, r.Body)
 	}
-	r := a.ask(http.MethodPost, mount+bulkRoot+"read", `{}`, "Authorization", a.auth())
-	require.Equal(t, http.StatusUnsupportedMediaType, r.status)
+	r := a.Ask(http.MethodPost, mount+bulkRoot+"read", `{}`, "Authorization", a.auth())
+	require.Equal(t, http.StatusUnsupportedMediaType, r.Status)
 	require.Equal(t, "MEDIA_TYPE_NOT_SUPPORTED", code(t, r))
 	for _, path := range []string{"read/1", "read/1/result"} {
 		r := a.get(bulkRoot + path)
-		require.Equal(t, http.StatusNotFound, r.status)
+		require.Equal(t, http.StatusNotFound, r.Status)
 		require.Equal(t, "RESOURCE_NOT_FOUND", code(t, r))
 	}
 	require.Equal(t, "INVALID_REQUEST_METHOD", code(t, a.get(bulkRoot+"read")))
@@ -231,7 +231,7 @@ func TestBulkFails(t *testing.T) {
 	require.Equal(t, "FAILURE", s.State)
 	require.NotEmpty(t, s.Result.Error)
 	require.Empty(t, s.Result.URL)
-	require.Equal(t, http.StatusNotFound, a.get(bulkRoot+"read/"+s.ID+"/result").status)
+	require.Equal(t, http.StatusNotFound, a.get(bulkRoot+"read/"+s.ID+"/result").Status)
 	require.Equal(t, "COMPLETED", a.finish(a.job(leadsJob)).State)
 }
 
@@ -253,13 +253,13 @@ func TestBulkWithoutRows(t *testing.T) {
 	require.Zero(t, s.Result.Count)
 	_, lines := a.load(s)
 	require.Equal(t, [][]string{{"Id", "Last_Name", "Owner", "Modified_Time"}}, lines)
-	require.Empty(t, a.truth("leads"))
+	require.Empty(t, a.Truth("leads"))
 }
 
 func TestBulkHook(t *testing.T) {
 	a := faulty(t, "")
 	var pages []emulator.Page
-	a.server.OnPage(func(p emulator.Page) { pages = append(pages, p) })
+	a.Server.OnPage(func(p emulator.Page) { pages = append(pages, p) })
 	s := a.finish(a.job(leadsJob))
 	a.load(s)
 	require.Equal(t, []emulator.Page{{Source: source, Resource: "leads", Number: 1, Count: int64(s.Result.Count)}}, pages)
@@ -298,7 +298,7 @@ func TestBulkCut(t *testing.T) {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, mount+s.Result.URL, http.NoBody)
 		require.NoError(t, err)
 		r.Header.Set("Authorization", a.auth())
-		response, err := a.client.Do(r)
+		response, err := a.Client.Do(r)
 		require.NoError(t, err)
 		_, err = io.CopyN(io.Discard, response.Body, 100)
 		require.NoError(t, err)

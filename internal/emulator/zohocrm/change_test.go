@@ -11,15 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
-
-func (a *api) change(c emulator.Change) emulator.Report {
-	a.t.Helper()
-	reports, err := a.server.Change(source, c)
-	require.NoError(a.t, err)
-	require.Len(a.t, reports, 1)
-	return reports[0]
-}
 
 // TestChange: what is touched or added has the new time, what is deleted is
 // gone and listed.
@@ -27,7 +20,7 @@ func TestChange(t *testing.T) {
 	a := faulty(t, "")
 	before := a.service.Rows()
 	at := time.Now().UTC().Truncate(time.Second)
-	r := a.change(emulator.Change{Stream: "leads", Rows: 3, Delete: 2, Insert: 1, At: at})
+	r := a.Change(emulator.Change{Stream: "leads", Rows: 3, Delete: 2, Insert: 1, At: at})
 	require.Equal(t, []int{3, 2, 1}, []int{len(r.Touched), len(r.Deleted), len(r.Inserted)})
 	require.Equal(t, before-1, a.service.Rows())
 
@@ -35,13 +28,13 @@ func TestChange(t *testing.T) {
 	require.ElementsMatch(t, texts(append(slices.Clone(r.Touched), r.Inserted...)), idsOf(rows))
 	gone, _ := a.all("Leads/deleted?type=all", "If-Modified-Since", at.Format(sinceForm))
 	require.ElementsMatch(t, texts(r.Deleted), idsOf(gone))
-	deleted := idsOf(a.truth("deleted_records"))
+	deleted := idsOf(a.Truth("deleted_records"))
 	require.Subset(t, deleted, texts(r.Deleted))
 
-	named := a.change(emulator.Change{Stream: "leads", IDs: r.Touched[:1], Gone: r.Touched[1:2]})
+	named := a.Change(emulator.Change{Stream: "leads", IDs: r.Touched[:1], Gone: r.Touched[1:2]})
 	require.Equal(t, r.Touched[:1], named.Touched)
 	require.Equal(t, r.Touched[1:2], named.Deleted)
-	_, err := a.server.Change(source, emulator.Change{Stream: "leads", IDs: r.Deleted[:1]})
+	_, err := a.Server.Change(source, emulator.Change{Stream: "leads", IDs: r.Deleted[:1]})
 	require.Error(t, err)
 
 	a.service.Reset()
@@ -50,7 +43,7 @@ func TestChange(t *testing.T) {
 
 func TestChangeWithoutAStream(t *testing.T) {
 	a := faulty(t, "")
-	reports, err := a.server.Change(source, emulator.Change{Rows: 1})
+	reports, err := a.Server.Change(source, emulator.Change{Rows: 1})
 	require.NoError(t, err)
 	require.Len(t, reports, len(large))
 }
@@ -59,12 +52,12 @@ func TestChangeOfSettings(t *testing.T) {
 	a := faulty(t, "")
 	at := time.Now().UTC().Truncate(time.Second)
 	for _, stream := range dated {
-		r := a.change(emulator.Change{Stream: stream, Rows: 2, Insert: 1, At: at})
+		r := a.Change(emulator.Change{Stream: stream, Rows: 2, Insert: 1, At: at})
 		require.Len(t, r.Touched, 2, stream)
 		require.NotEmpty(t, r.Note)
 		require.Empty(t, r.Inserted)
 		touched := 0
-		for _, row := range a.truth(stream) {
+		for _, row := range a.Truth(stream) {
 			for name, value := range row {
 				text, _ := value.(string)
 				if when, err := time.Parse(time.RFC3339, text); strings.EqualFold(name, "modified_time") && err == nil && when.Equal(at) {
@@ -75,7 +68,7 @@ func TestChangeOfSettings(t *testing.T) {
 		require.Equal(t, 2, touched, stream)
 	}
 	for _, stream := range []string{"nope", "profiles"} {
-		_, err := a.server.Change(source, emulator.Change{Stream: stream, Rows: 1})
+		_, err := a.Server.Change(source, emulator.Change{Stream: stream, Rows: 1})
 		require.Error(t, err, stream)
 	}
 }
@@ -85,7 +78,7 @@ func TestPageHook(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 30})
 	var numbers []int64
 	var ids []string
-	a.server.OnPage(func(p emulator.Page) {
+	a.Server.OnPage(func(p emulator.Page) {
 		require.Equal(t, "leads", p.Resource)
 		numbers = append(numbers, p.Number)
 		ids = append(ids, texts(p.IDs)...)
@@ -111,15 +104,15 @@ func TestMangle(t *testing.T) {
 	t.Run("deep", func(t *testing.T) {
 		for _, path := range []string{leads, "users", "settings/fields?module=Leads", "org/taxes", "settings/business_hours"} {
 			r := faulty(t, "deep").get(path)
-			require.Contains(t, r.body, strings.Repeat("[", 200), path)
-			require.True(t, json.Valid([]byte(r.body)), path)
+			require.Contains(t, r.Body, strings.Repeat("[", 200), path)
+			require.True(t, json.Valid([]byte(r.Body)), path)
 		}
 	})
 	t.Run("dup", func(t *testing.T) {
 		good, bad := faulty(t, "").list(leads), faulty(t, "dup").get(leads)
-		require.True(t, strings.HasPrefix(bad.body, `{"data":[{"id":"1","Modified_Time":"1990-01-01T00:00:00Z",`), bad.body)
+		require.True(t, strings.HasPrefix(bad.Body, `{"data":[{"id":"1","Modified_Time":"1990-01-01T00:00:00Z",`), bad.Body)
 		var got list
-		require.NoError(t, json.Unmarshal([]byte(bad.body), &got))
+		require.NoError(t, json.Unmarshal([]byte(bad.Body), &got))
 		require.Equal(t, idsOf(good.Data), idsOf(got.Data), "the true value is the last")
 	})
 	t.Run("next-self", func(t *testing.T) {
@@ -140,10 +133,10 @@ func TestMangle(t *testing.T) {
 		const path = "Leads?fields=id&converted=both&per_page=10"
 		first := a.list(path)
 		require.Equal(t, idsOf(first.Data), idsOf(a.list(path+"&page_token="+first.Info.Next).Data))
-		r := reply{body: string(a.service.Mangle("next-self", a.request(path+"&page_token=abc"), []byte(`{"data":[],"info":{"next_page_token":null,"more_records":false}}`)))}
-		require.JSONEq(t, `{"data":[],"info":{"next_page_token":"abc","more_records":true}}`, r.body)
-		r.body = string(a.service.Mangle("next-self", a.request("users"), []byte(`{"users":[],"info":{"page":1,"more_records":false}}`)))
-		require.JSONEq(t, `{"users":[],"info":{"page":1,"more_records":true}}`, r.body)
+		r := standintest.Reply{Body: string(a.service.Mangle("next-self", a.request(path+"&page_token=abc"), []byte(`{"data":[],"info":{"next_page_token":null,"more_records":false}}`)))}
+		require.JSONEq(t, `{"data":[],"info":{"next_page_token":"abc","more_records":true}}`, r.Body)
+		r.Body = string(a.service.Mangle("next-self", a.request("users"), []byte(`{"users":[],"info":{"page":1,"more_records":false}}`)))
+		require.JSONEq(t, `{"users":[],"info":{"page":1,"more_records":true}}`, r.Body)
 	})
 	t.Run("bulk", func(t *testing.T) {
 		for fault, want := range map[string]string{
@@ -162,8 +155,8 @@ func TestMangle(t *testing.T) {
 }
 
 func (a *api) request(path string) *http.Request {
-	a.t.Helper()
-	r, err := http.NewRequestWithContext(a.t.Context(), http.MethodGet, origin+apiRoot+path, http.NoBody)
-	require.NoError(a.t, err)
+	a.Helper()
+	r, err := http.NewRequestWithContext(a.Context(), http.MethodGet, standintest.Origin+apiRoot+path, http.NoBody)
+	require.NoError(a, err)
 	return r
 }

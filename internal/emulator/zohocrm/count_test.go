@@ -12,10 +12,10 @@ import (
 
 func TestCount(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 90, Faults: "norows@deals,noright@cases,noscope@calls", Limits: "real"})
-	require.JSONEq(t, `{"count":90}`, a.get("Contacts/actions/count").body)
+	require.JSONEq(t, `{"count":90}`, a.get("Contacts/actions/count").Body)
 	criteria := url.QueryEscape("(Modified_Time:greater_equal:2010-01-01T00:00:00+00:00)")
-	require.JSONEq(t, `{"count":90}`, a.get("Leads/actions/count?converted=both&criteria="+criteria).body)
-	require.JSONEq(t, `{"count":0}`, a.get("Deals/actions/count").body)
+	require.JSONEq(t, `{"count":90}`, a.get("Leads/actions/count?converted=both&criteria="+criteria).Body)
+	require.JSONEq(t, `{"count":0}`, a.get("Deals/actions/count").Body)
 	for path, want := range map[string]string{
 		"Cases/actions/count": "NO_PERMISSION", "Calls/actions/count": "OAUTH_SCOPE_MISMATCH", "Nope/actions/count": "INVALID_MODULE",
 		"Notes/actions/count": "NOT_SUPPORTED", "Contacts/actions/sum": "INVALID_URL_PATTERN",
@@ -25,7 +25,7 @@ func TestCount(t *testing.T) {
 	require.Equal(t, "INVALID_REQUEST_METHOD", code(t, a.post("/crm/v8/Contacts/actions/count", "{}")))
 	require.Equal(t, "count", a.service.Resource("/crm/v8/Contacts/actions/count"))
 	require.NoError(t, a.service.Switch("no-count", true))
-	require.Equal(t, http.StatusBadRequest, a.get("Contacts/actions/count").status)
+	require.Equal(t, http.StatusBadRequest, a.get("Contacts/actions/count").Status)
 	require.Error(t, a.service.Switch("nothing", true))
 
 	// DOC: a scope of its own, which those who only read records lack.

@@ -28,30 +28,30 @@ func TestCredits(t *testing.T) {
 		a := limited(t, "credits:0.001,edition-free") // 5 of 5,000
 		for k := 4; k >= 1; k-- {
 			r := a.get(leads)
-			require.Equal(t, http.StatusOK, r.status)
-			require.Equal(t, strconv.Itoa(k), r.header.Get(creditsLeft))
+			require.Equal(t, http.StatusOK, r.Status)
+			require.Equal(t, strconv.Itoa(k), r.Header.Get(creditsLeft))
 			time.Sleep(time.Minute)
 		}
 		r := a.get("Nope?fields=id")
 		require.Equal(t, "INVALID_MODULE", code(t, r))
-		require.Equal(t, "0", r.header.Get(creditsLeft), "a refusal costs what an answer does")
+		require.Equal(t, "0", r.Header.Get(creditsLeft), "a refusal costs what an answer does")
 
 		r = a.get(leads)
-		require.Equal(t, http.StatusTooManyRequests, r.status)
-		require.Equal(t, `{"code":"TOO_MANY_REQUESTS","details":{},"message":"rate limit exceeded, try again later","status":"error"}`, r.body)
-		require.Equal(t, "0", r.header.Get(creditsLeft))
-		require.Empty(t, r.header.Get("Retry-After"))
+		require.Equal(t, http.StatusTooManyRequests, r.Status)
+		require.Equal(t, `{"code":"TOO_MANY_REQUESTS","details":{},"message":"rate limit exceeded, try again later","status":"error"}`, r.Body)
+		require.Equal(t, "0", r.Header.Get(creditsLeft))
+		require.Empty(t, r.Header.Get("Retry-After"))
 		require.Equal(t, map[string]int{"leads": 4, unknown: 1}, a.service.Credits())
 		require.Equal(t, 1, a.service.TurnedAway())
 
 		a.token = a.refresh()
 		time.Sleep(24*time.Hour - 4*time.Minute - time.Second)
 		a.token = a.refresh()
-		require.Equal(t, http.StatusTooManyRequests, a.get(leads).status, "no midnight, no reset")
+		require.Equal(t, http.StatusTooManyRequests, a.get(leads).Status, "no midnight, no reset")
 		time.Sleep(time.Second)
 		r = a.get(leads)
-		require.Equal(t, http.StatusOK, r.status)
-		require.Empty(t, r.header.Get(creditsLeft), "what the others have used is free again")
+		require.Equal(t, http.StatusOK, r.Status)
+		require.Empty(t, r.Header.Get(creditsLeft), "what the others have used is free again")
 	})
 }
 
@@ -91,7 +91,7 @@ func TestCosts(t *testing.T) {
 	for limit, want := range map[string]int{"200": 1, "201": 2, "1000": 2, "1001": 3, "2000": 3} {
 		a.service.Reset()
 		r := a.post("/crm/v8/coql", `{"select_query":"select id from Leads where id is not null limit 0, `+limit+`"}`)
-		require.Equal(t, http.StatusOK, r.status, r.body)
+		require.Equal(t, http.StatusOK, r.Status, r.Body)
 		require.Equal(t, map[string]int{"coql": want}, a.service.Credits(), limit)
 	}
 	a.service.Reset()
@@ -151,8 +151,8 @@ func TestInFlight(t *testing.T) {
 					r := c.ask(a)
 					mu.Lock()
 					defer mu.Unlock()
-					got[r.status]++
-					if r.status == http.StatusTooManyRequests && (r.header.Get(creditsLeft) != "" || r.header.Get("Retry-After") != "" || !strings.Contains(r.body, "TOO_MANY_REQUESTS")) {
+					got[r.Status]++
+					if r.Status == http.StatusTooManyRequests && (r.Header.Get(creditsLeft) != "" || r.Header.Get("Retry-After") != "" || !strings.Contains(r.Body, "TOO_MANY_REQUESTS")) {
 						got[0]++
 					}
 				})
@@ -163,7 +163,7 @@ func TestInFlight(t *testing.T) {
 			require.Equal(t, 3, a.service.TurnedAway())
 			require.Equal(t, c.fit, total(a.service.Credits()), "what was turned away costs nothing")
 			a.service.Reset()
-			require.Equal(t, http.StatusOK, c.ask(a).status)
+			require.Equal(t, http.StatusOK, c.ask(a).Status)
 			require.Equal(t, 1, a.service.InFlight())
 		})
 	}
@@ -178,7 +178,7 @@ func TestGone(t *testing.T) {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, mount+apiRoot+leads, http.NoBody)
 		require.NoError(t, err)
 		r.Header.Set("Authorization", a.auth())
-		_, err = a.client.Do(r)
+		_, err = a.Client.Do(r)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		synctest.Wait()
 		require.Zero(t, a.service.limits.flying)
@@ -206,13 +206,13 @@ func TestDownloadsPerMinute(t *testing.T) {
 		for range 3 {
 			a.poll(id)
 		}
-		load := func() int { return a.get(bulkRoot + "read/" + id + "/result").status }
+		load := func() int { return a.get(bulkRoot + "read/" + id + "/result").Status }
 		for range 10 {
 			require.Equal(t, http.StatusOK, load())
 			time.Sleep(time.Second)
 		}
 		require.Equal(t, http.StatusTooManyRequests, load())
-		require.Equal(t, http.StatusOK, a.get(leads).status)
+		require.Equal(t, http.StatusOK, a.get(leads).Status)
 		time.Sleep(50*time.Second - time.Millisecond)
 		require.Equal(t, http.StatusTooManyRequests, load())
 		time.Sleep(time.Millisecond)
@@ -228,7 +228,7 @@ func TestWordsOf429(t *testing.T) {
 		"retry-after":         `{"code":"TOO_MANY_REQUESTS","details":{"retry_after":7},"message":"rate limit exceeded, try again later","status":"error"}`,
 	} {
 		r := limited(t, fault+",credits:0.0000001").get(leads)
-		require.Equal(t, http.StatusTooManyRequests, r.status)
-		require.Equal(t, want, r.body)
+		require.Equal(t, http.StatusTooManyRequests, r.Status)
+		require.Equal(t, want, r.Body)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/zohocrm/data"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 func TestRoutes(t *testing.T) {
@@ -92,7 +93,7 @@ func TestCollision(t *testing.T) {
 		for k, stream := range []string{one, two} {
 			require.Regexp(t, `^`+lower+`_\d{6}$`, stream)
 			rows, _ := a.all(names[k] + "?fields=Name")
-			require.ElementsMatch(t, idsOf(a.truth(stream)), idsOf(rows))
+			require.ElementsMatch(t, idsOf(a.Truth(stream)), idsOf(rows))
 		}
 	}
 	require.Equal(t, 1, found)
@@ -116,20 +117,20 @@ func TestEverySetting(t *testing.T) {
 			continue // empty at first, perhaps
 		}
 		r := a.get(path + query)
-		require.Equal(t, http.StatusOK, r.status, "%s: %s", path, r.body)
-		require.True(t, json.Valid([]byte(r.body)), path)
-		require.NotEmpty(t, a.truth(stream), path)
+		require.Equal(t, http.StatusOK, r.Status, "%s: %s", path, r.Body)
+		require.True(t, json.Valid([]byte(r.Body)), path)
+		require.NotEmpty(t, a.Truth(stream), path)
 	}
 }
 
 // layout is the id of a module's first layout.
 func (a *api) layout(module string) string {
-	a.t.Helper()
+	a.Helper()
 	var out struct {
 		Layouts []struct{ ID string }
 	}
-	require.NoError(a.t, json.Unmarshal([]byte(a.get("settings/layouts?module="+module).body), &out))
-	require.NotEmpty(a.t, out.Layouts)
+	require.NoError(a, json.Unmarshal([]byte(a.get("settings/layouts?module="+module).Body), &out))
+	require.NotEmpty(a, out.Layouts)
 	return out.Layouts[0].ID
 }
 
@@ -138,7 +139,7 @@ func TestLists(t *testing.T) {
 	a := newAPI(t, emulator.Options{Records: 230})
 	for _, module := range a.service.org.Modules() {
 		rows, pages := a.all(module + "?fields=Name&converted=both&per_page=100")
-		require.ElementsMatch(t, idsOf(a.truth(a.service.modules.stream[module])), idsOf(rows), module)
+		require.ElementsMatch(t, idsOf(a.Truth(a.service.modules.stream[module])), idsOf(rows), module)
 		if module == "Leads" {
 			require.Equal(t, 3, pages)
 		}
@@ -155,14 +156,14 @@ func TestRecords(t *testing.T) {
 	require.Equal(t, deal["Deal_Name"], one.Data[0]["Deal_Name"])
 	require.Greater(t, len(one.Data[0]), len(deal))
 	lead := a.list(leads).Data[0]["id"].(string)
-	require.Equal(t, http.StatusNoContent, a.get("Leads/"+lead).status)
+	require.Equal(t, http.StatusNoContent, a.get("Leads/"+lead).Status)
 
 	found := map[string]int{}
 	for _, row := range a.list("Deals?fields=id").Data {
 		for _, list := range []string{"Contact_Roles?fields=id", "__timeline", "Attachments?fields=id", "Emails", "Stage_History?fields=id"} {
 			r := a.get("Deals/" + row["id"].(string) + "/" + list)
-			require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, r.status, "%s: %s", list, r.body)
-			if r.status == http.StatusOK {
+			require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, r.Status, "%s: %s", list, r.Body)
+			if r.Status == http.StatusOK {
 				found[list]++
 			}
 		}
@@ -174,44 +175,44 @@ func TestPaths(t *testing.T) {
 	a := faulty(t, "")
 	for _, path := range []string{"/", "/crm/v8/", "/crm/v2/Leads", "/crm/v8/settings/nope", "/crm/v8/Leads/nope", "/crm/v8/Leads/search", "/crm/bulk/v8/write", "/nope"} {
 		r := a.get(path)
-		require.Equal(t, http.StatusNotFound, r.status, path)
+		require.Equal(t, http.StatusNotFound, r.Status, path)
 		require.Equal(t, "INVALID_URL_PATTERN", code(t, r), path)
 	}
 	for _, module := range []string{"Nope", "leads", "CustomModule2", "Home"} {
 		r := a.get(module + "?fields=id")
-		require.Equal(t, http.StatusBadRequest, r.status, module)
+		require.Equal(t, http.StatusBadRequest, r.Status, module)
 		require.Equal(t, "INVALID_MODULE", code(t, r), module)
 	}
 	for _, c := range [][2]string{{http.MethodPost, "/crm/v8/Leads"}, {http.MethodPut, "/crm/v8/users"}, {http.MethodDelete, "/crm/v8/Leads"}, {http.MethodGet, "/crm/v8/coql"}} {
-		r := a.ask(c[0], mount+c[1], "", "Authorization", a.auth())
-		require.Equal(t, http.StatusBadRequest, r.status, c)
+		r := a.Ask(c[0], mount+c[1], "", "Authorization", a.auth())
+		require.Equal(t, http.StatusBadRequest, r.Status, c)
 		require.Equal(t, "INVALID_REQUEST_METHOD", code(t, r), c)
 	}
 	require.Equal(t, "INVALID_DATA", code(t, a.get("Leads?fields=%zz")))
 	r := a.get("Leads")
-	require.Equal(t, http.StatusBadRequest, r.status)
+	require.Equal(t, http.StatusBadRequest, r.Status)
 	require.Equal(t, "REQUIRED_PARAM_MISSING", code(t, r))
 }
 
 func TestAuthorization(t *testing.T) {
 	a := faulty(t, "")
-	ask := func(headers ...string) reply { return a.ask(http.MethodGet, mount+apiRoot+leads, "", headers...) }
+	ask := func(headers ...string) reply { return a.Ask(http.MethodGet, mount+apiRoot+leads, "", headers...) }
 	for _, scheme := range []string{"Zoho-oauthtoken", "Bearer", "zoho-oauthtoken"} {
-		require.Equal(t, http.StatusOK, ask("Authorization", scheme+" "+a.token).status, scheme)
+		require.Equal(t, http.StatusOK, ask("Authorization", scheme+" "+a.token).Status, scheme)
 	}
 	for _, headers := range [][]string{nil, {"Authorization", a.token}, {"Authorization", "Basic " + a.token}} {
 		r := ask(headers...)
-		require.Equal(t, http.StatusUnauthorized, r.status)
+		require.Equal(t, http.StatusUnauthorized, r.Status)
 		require.Equal(t, "AUTHENTICATION_FAILURE", code(t, r))
 	}
 	for _, token := range []string{"1000.a.b", "", RefreshToken} {
 		r := ask("Authorization", "Zoho-oauthtoken "+token)
-		require.Equal(t, http.StatusUnauthorized, r.status)
+		require.Equal(t, http.StatusUnauthorized, r.Status)
 		require.Equal(t, "INVALID_TOKEN", code(t, r))
 	}
 	a = faulty(t, "stale-token=1@leads")
 	require.Equal(t, "INVALID_TOKEN", code(t, a.get(leads)))
-	require.Equal(t, http.StatusOK, a.get(leads).status)
+	require.Equal(t, http.StatusOK, a.get(leads).Status)
 }
 
 func TestScopes(t *testing.T) {
@@ -270,26 +271,26 @@ func TestSwitches(t *testing.T) {
 	} {
 		a := faulty(t, c.faults)
 		r := a.get(c.path)
-		require.Equal(t, c.status, r.status, c.faults)
+		require.Equal(t, c.status, r.Status, c.faults)
 		require.Equal(t, c.code, code(t, r), c.faults)
-		require.Equal(t, http.StatusOK, a.get("Deals?fields=id").status)
+		require.Equal(t, http.StatusOK, a.get("Deals?fields=id").Status)
 		if c.stream != "fields" {
-			require.Equal(t, http.StatusOK, a.get("settings/fields?module=Deals").status)
+			require.Equal(t, http.StatusOK, a.get("settings/fields?module=Deals").Status)
 		}
 		if c.stream != "" {
-			require.Empty(t, a.truth(c.stream), c.faults)
-			require.NotEmpty(t, faulty(t, "").truth(c.stream), c.stream)
+			require.Empty(t, a.Truth(c.stream), c.faults)
+			require.NotEmpty(t, faulty(t, "").Truth(c.stream), c.stream)
 		}
 	}
 	require.JSONEq(t, `{"code":"NO_PERMISSION","details":{"permissions":["Crm_Implied_View_Leads"]},"message":"permission denied","status":"error"}`,
-		faulty(t, "noright").get(leads).body)
+		faulty(t, "noright").get(leads).Body)
 	require.Equal(t, "NOT_SUPPORTED", code(t, faulty(t, "not-admin").get("Leads/73/Notes?fields=Note_Title")))
 
 	a := faulty(t, "internal-error=1@leads")
 	r := a.get(leads)
-	require.Equal(t, http.StatusInternalServerError, r.status)
+	require.Equal(t, http.StatusInternalServerError, r.Status)
 	require.Equal(t, "INTERNAL_ERROR", code(t, r))
-	require.Equal(t, http.StatusOK, a.get(leads).status)
+	require.Equal(t, http.StatusOK, a.get(leads).Status)
 }
 
 // TestNothing: 204 without rows, 304 if a time was named; no body, no type.
@@ -297,10 +298,10 @@ func TestNothing(t *testing.T) {
 	later := []string{"If-Modified-Since", time.Now().Add(48 * time.Hour).UTC().Format(sinceForm)}
 	bare := func(r reply, status int) {
 		t.Helper()
-		require.Equal(t, status, r.status, r.body)
-		require.Empty(t, r.body)
-		require.Empty(t, r.header.Get("Content-Type"))
-		require.Empty(t, r.header.Get("Content-Length"))
+		require.Equal(t, status, r.Status, r.Body)
+		require.Empty(t, r.Body)
+		require.Empty(t, r.Header.Get("Content-Type"))
+		require.Empty(t, r.Header.Get("Content-Length"))
 	}
 	a := faulty(t, "norows@deals")
 	bare(a.get("Deals?fields=id"), http.StatusNoContent)
@@ -308,20 +309,20 @@ func TestNothing(t *testing.T) {
 	bare(a.get(leads, later...), http.StatusNotModified)
 	bare(a.get("Leads/deleted?type=all", later...), http.StatusNotModified)
 	bare(a.get("settings/fields?module=No_Metadata"), http.StatusNoContent)
-	require.Equal(t, http.StatusOK, a.get("users", later...).status, "settings do not look at it")
-	require.Equal(t, http.StatusNoContent, a.post("/crm/v8/coql", `{"select_query":"select id from Leads where id = 1"}`).status)
-	require.Empty(t, a.truth("deals"))
+	require.Equal(t, http.StatusOK, a.get("users", later...).Status, "settings do not look at it")
+	require.Equal(t, http.StatusNoContent, a.post("/crm/v8/coql", `{"select_query":"select id from Leads where id = 1"}`).Status)
+	require.Empty(t, a.Truth("deals"))
 	bare(faulty(t, "not-modified-204").get(leads, later...), http.StatusNoContent)
 
 	all := faulty(t, "norows")
 	bare(all.get(leads), http.StatusNoContent)
-	require.Equal(t, http.StatusOK, all.get("settings/modules").status)
-	require.Equal(t, http.StatusOK, all.get("settings/fields?module=Leads").status)
+	require.Equal(t, http.StatusOK, all.get("settings/modules").Status)
+	require.Equal(t, http.StatusOK, all.get("settings/fields?module=Leads").Status)
 
 	empty := faulty(t, "empty-list")
 	r := empty.get("Leads?fields=id&ids=1")
-	require.Equal(t, http.StatusOK, r.status)
-	require.Contains(t, r.body, `"data":[]`)
+	require.Equal(t, http.StatusOK, r.Status)
+	require.Contains(t, r.Body, `"data":[]`)
 }
 
 func TestIfModifiedSince(t *testing.T) {
@@ -352,11 +353,11 @@ func TestCOQL(t *testing.T) {
 	a := faulty(t, "")
 	require.Equal(t, "MANDATORY_NOT_FOUND", code(t, a.post("/crm/v8/coql", `{}`)))
 	require.Equal(t, "INVALID_DATA", code(t, a.post("/crm/v8/coql", `[`)))
-	require.Equal(t, http.StatusUnsupportedMediaType, a.ask(http.MethodPost, mount+"/crm/v8/coql", `{}`, "Authorization", a.auth()).status)
+	require.Equal(t, http.StatusUnsupportedMediaType, a.Ask(http.MethodPost, mount+"/crm/v8/coql", `{}`, "Authorization", a.auth()).Status)
 	r := a.post("/crm/v8/coql", `{"select_query":"select Last_Name from Leads where id is not null limit 3"}`)
-	require.Equal(t, http.StatusOK, r.status, r.body)
+	require.Equal(t, http.StatusOK, r.Status, r.Body)
 	var out list
-	require.NoError(t, json.Unmarshal([]byte(r.body), &out))
+	require.NoError(t, json.Unmarshal([]byte(r.Body), &out))
 	require.Len(t, out.Data, 3)
 }
 
@@ -377,8 +378,8 @@ func TestPagingErrors(t *testing.T) {
 // TestWrapped: errors of deleted records are wrapped, or flat by a fault.
 func TestWrapped(t *testing.T) {
 	r := faulty(t, "").get("Leads/deleted?type=nope")
-	require.Equal(t, http.StatusBadRequest, r.status)
-	require.True(t, strings.HasPrefix(r.body, `{"data":[{"code":"PATTERN_NOT_MATCHED"`), r.body)
+	require.Equal(t, http.StatusBadRequest, r.Status)
+	require.True(t, strings.HasPrefix(r.Body, `{"data":[{"code":"PATTERN_NOT_MATCHED"`), r.Body)
 	require.Equal(t, "PATTERN_NOT_MATCHED", code(t, faulty(t, "flat-deleted").get("Leads/deleted?type=nope")))
 }
 
@@ -391,13 +392,13 @@ func TestRefuse(t *testing.T) {
 	for fault, want := range map[string]string{"401": "INVALID_TOKEN", "403": "NO_PERMISSION", "404": "INVALID_URL_PATTERN", "429": "TOO_MANY_REQUESTS"} {
 		r := faulty(t, fault+"@leads").get(leads)
 		require.Equal(t, want, code(t, r), fault)
-		require.Equal(t, fault == "429", r.header.Get("Retry-After") != "", fault)
+		require.Equal(t, fault == "429", r.Header.Get("Retry-After") != "", fault)
 	}
 }
 
 func TestConfig(t *testing.T) {
 	a := faulty(t, "")
-	config, err := a.server.Config(source, origin)
+	config, err := a.Server.Config(source, standintest.Origin)
 	require.NoError(t, err)
 	require.Equal(t, []string{"accounts_url", "api_url", "client_id", "client_secret", "refresh_token", "source", "start_date"}, keys(config))
 	require.Equal(t, mount, config["api_url"])

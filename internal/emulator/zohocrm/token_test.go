@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/standintest"
 )
 
 const accessDenied = `{"error_description":"You have made too many requests continuously. Please try again after some time.","error":"Access Denied","status":"failure"}`
@@ -22,12 +23,12 @@ func TestTokenAnswer(t *testing.T) {
 	require.Regexp(t, `^1000\.[0-9a-f]{32}\.[0-9a-f]{32}$`, got.AccessToken)
 	require.NotEqual(t, a.token, got.AccessToken)
 	require.Equal(t, issued{AccessToken: got.AccessToken, Scope: granted, APIDomain: mount, TokenType: "Bearer", ExpiresIn: 3600}, got)
-	require.NotContains(t, r.body, "refresh_token", "it never rotates")
+	require.NotContains(t, r.Body, "refresh_token", "it never rotates")
 	require.Equal(t, 2, a.service.Tokens())
 
-	byQuery := a.ask(http.MethodPost, mount+"/oauth/v2/token?"+values(refreshForm(RefreshToken)).Encode(), "")
+	byQuery := a.Ask(http.MethodPost, mount+"/oauth/v2/token?"+standintest.Values(refreshForm(RefreshToken)...).Encode(), "")
 	require.NotEmpty(t, a.issued(byQuery).AccessToken)
-	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodGet, mount+"/oauth/v2/token", "").status)
+	require.Equal(t, http.StatusMethodNotAllowed, a.Ask(http.MethodGet, mount+"/oauth/v2/token", "").Status)
 }
 
 func TestTokenErrors(t *testing.T) {
@@ -51,8 +52,8 @@ func TestTokenErrors(t *testing.T) {
 			{"grant_type", "authorization_code", "invalid_code"},
 		} {
 			r := a.form(form(c.field, c.value)...)
-			require.Equal(t, status, r.status, c)
-			require.Equal(t, `{"error":"`+c.want+`"}`, r.body)
+			require.Equal(t, status, r.Status, c)
+			require.Equal(t, `{"error":"`+c.want+`"}`, r.Body)
 		}
 	}
 }
@@ -82,14 +83,14 @@ func TestThrottle(t *testing.T) {
 			}
 			try := func() reply { return a.form(refreshForm(RefreshToken)...) }
 			r := try()
-			require.Equal(t, want.status, r.status)
-			require.JSONEq(t, want.body, r.body)
-			require.Equal(t, http.StatusOK, a.get(leads).status, "tokens that are there stay good")
+			require.Equal(t, want.status, r.Status)
+			require.JSONEq(t, want.body, r.Body)
+			require.Equal(t, http.StatusOK, a.get(leads).Status, "tokens that are there stay good")
 
 			time.Sleep(9 * time.Minute)
-			require.JSONEq(t, want.body, try().body)
+			require.JSONEq(t, want.body, try().Body)
 			time.Sleep(9 * time.Minute)
-			require.JSONEq(t, want.body, try().body, "asking makes it last")
+			require.JSONEq(t, want.body, try().Body, "asking makes it last")
 			time.Sleep(10 * time.Minute)
 			a.refresh()
 		})
@@ -105,11 +106,11 @@ func TestTokenLife(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := newAPI(t, emulator.Options{Limits: "real"})
 		time.Sleep(time.Hour - time.Second)
-		require.Equal(t, http.StatusOK, a.get(leads).status)
+		require.Equal(t, http.StatusOK, a.get(leads).Status)
 		time.Sleep(time.Second)
 		r := a.get(leads)
-		require.Equal(t, http.StatusUnauthorized, r.status)
-		require.Equal(t, `{"code":"INVALID_TOKEN","details":{},"message":"invalid oauth token","status":"error"}`, r.body)
+		require.Equal(t, http.StatusUnauthorized, r.Status)
+		require.Equal(t, `{"code":"INVALID_TOKEN","details":{},"message":"invalid oauth token","status":"error"}`, r.Body)
 
 		var made []string
 		for range activeTokens {
@@ -117,46 +118,46 @@ func TestTokenLife(t *testing.T) {
 			time.Sleep(time.Minute + time.Second)
 		}
 		a.token = made[0]
-		require.Equal(t, http.StatusOK, a.get(leads).status)
+		require.Equal(t, http.StatusOK, a.get(leads).Status)
 		a.refresh()
-		require.Equal(t, http.StatusUnauthorized, a.get(leads).status, "the sixteenth ends the oldest")
+		require.Equal(t, http.StatusUnauthorized, a.get(leads).Status, "the sixteenth ends the oldest")
 		a.token = made[1]
-		require.Equal(t, http.StatusOK, a.get(leads).status)
+		require.Equal(t, http.StatusOK, a.get(leads).Status)
 	})
 }
 
 func TestRevoke(t *testing.T) {
 	a := faulty(t, "")
 	revoke := func() reply {
-		return a.ask(http.MethodPost, mount+"/oauth/v2/token/revoke?token="+RefreshToken, "")
+		return a.Ask(http.MethodPost, mount+"/oauth/v2/token/revoke?token="+RefreshToken, "")
 	}
-	require.Equal(t, `{"status":"success"}`, revoke().body)
-	require.Equal(t, http.StatusUnauthorized, a.get(leads).status)
-	require.Equal(t, `{"error":"invalid_code"}`, a.form(refreshForm(RefreshToken)...).body)
-	require.Equal(t, http.StatusBadRequest, revoke().status)
+	require.Equal(t, `{"status":"success"}`, revoke().Body)
+	require.Equal(t, http.StatusUnauthorized, a.get(leads).Status)
+	require.Equal(t, `{"error":"invalid_code"}`, a.form(refreshForm(RefreshToken)...).Body)
+	require.Equal(t, http.StatusBadRequest, revoke().Status)
 	a.service.Reset()
 	a.token = a.refresh()
-	require.Equal(t, http.StatusOK, a.get(leads).status)
+	require.Equal(t, http.StatusOK, a.get(leads).Status)
 }
 
 // signIn asks for a code and returns where the browser is led.
 func (a *api) signIn(change ...string) (reply, url.Values) {
-	a.t.Helper()
-	q := values([]string{
+	a.Helper()
+	q := standintest.Values(
 		"response_type", "code", "client_id", ClientID, "scope", "ZohoCRM.modules.READ,ZohoCRM.settings.modules.READ",
 		"redirect_uri", "http://127.0.0.1:4711/?x=1", "access_type", "offline", "prompt", "consent", "state", "s t",
-	})
+	)
 	for k := 0; k < len(change); k += 2 {
 		q.Set(change[k], change[k+1])
 	}
-	r := a.ask(http.MethodGet, mount+"/oauth/v2/auth?"+q.Encode(), "")
-	to, err := url.Parse(r.header.Get("Location"))
-	require.NoError(a.t, err)
+	r := a.Ask(http.MethodGet, mount+"/oauth/v2/auth?"+q.Encode(), "")
+	to, err := url.Parse(r.Header.Get("Location"))
+	require.NoError(a, err)
 	return r, to.Query()
 }
 
 func (a *api) redeem(code, redirect string) reply {
-	a.t.Helper()
+	a.Helper()
 	return a.form("grant_type", "authorization_code", "client_id", ClientID, "client_secret", ClientSecret, "code", code, "redirect_uri", redirect)
 }
 
@@ -165,7 +166,7 @@ func TestSignIn(t *testing.T) {
 		const redirect = "http://127.0.0.1:4711/?x=1"
 		a := faulty(t, "")
 		r, back := a.signIn()
-		require.Equal(t, http.StatusFound, r.status)
+		require.Equal(t, http.StatusFound, r.Status)
 		require.Equal(t, "s t", back.Get("state"))
 		require.Equal(t, "1", back.Get("x"))
 		require.Equal(t, "us", back.Get("location"))
@@ -174,16 +175,16 @@ func TestSignIn(t *testing.T) {
 		got := a.issued(a.redeem(back.Get("code"), redirect))
 		require.NotEmpty(t, got.RefreshToken)
 		require.Equal(t, "ZohoCRM.modules.READ ZohoCRM.settings.modules.READ", got.Scope)
-		require.Equal(t, `{"error":"invalid_code"}`, a.redeem(back.Get("code"), redirect).body, "once")
+		require.Equal(t, `{"error":"invalid_code"}`, a.redeem(back.Get("code"), redirect).Body, "once")
 		again := a.issued(a.form(refreshForm(got.RefreshToken)...))
 		require.Empty(t, again.RefreshToken)
 
 		a.token = again.AccessToken
-		require.Equal(t, http.StatusOK, a.get(leads).status)
-		require.Equal(t, http.StatusOK, a.get("settings/modules").status)
+		require.Equal(t, http.StatusOK, a.get(leads).Status)
+		require.Equal(t, http.StatusOK, a.get("settings/modules").Status)
 		for _, path := range []string{"settings/fields?module=Leads", "users", "org", "/crm/bulk/v8/read/1"} {
 			r := a.get(path)
-			require.Equal(t, http.StatusUnauthorized, r.status, path)
+			require.Equal(t, http.StatusUnauthorized, r.Status, path)
 			require.Equal(t, "OAUTH_SCOPE_MISMATCH", code(t, r), path)
 		}
 		require.Equal(t, "OAUTH_SCOPE_MISMATCH", code(t, a.post("/crm/v8/coql", "{}")))
@@ -191,10 +192,10 @@ func TestSignIn(t *testing.T) {
 		_, back = a.signIn("prompt", "")
 		require.Empty(t, a.issued(a.redeem(back.Get("code"), redirect)).RefreshToken, "no consent, no refresh token")
 		_, back = a.signIn()
-		require.Equal(t, `{"error":"invalid_redirect_uri"}`, a.redeem(back.Get("code"), "http://127.0.0.1:1/").body)
+		require.Equal(t, `{"error":"invalid_redirect_uri"}`, a.redeem(back.Get("code"), "http://127.0.0.1:1/").Body)
 		_, back = a.signIn()
 		time.Sleep(codeLife + time.Second)
-		require.Equal(t, `{"error":"invalid_code"}`, a.redeem(back.Get("code"), redirect).body)
+		require.Equal(t, `{"error":"invalid_code"}`, a.redeem(back.Get("code"), redirect).Body)
 	})
 }
 
@@ -209,20 +210,20 @@ func TestSignInErrors(t *testing.T) {
 		{"scope", "ZohoCRM.modules.READ,Aaa.bbb.READ"},
 	} {
 		r, _ := a.signIn(change...)
-		require.Equal(t, http.StatusBadRequest, r.status, change)
-		require.Contains(t, r.body, "<html", change)
+		require.Equal(t, http.StatusBadRequest, r.Status, change)
+		require.Contains(t, r.Body, "<html", change)
 	}
-	require.Equal(t, http.StatusMethodNotAllowed, a.ask(http.MethodPost, mount+"/oauth/v2/auth", "").status)
+	require.Equal(t, http.StatusMethodNotAllowed, a.Ask(http.MethodPost, mount+"/oauth/v2/auth", "").Status)
 }
 
 // TestManySignIns: a user has twenty refresh tokens with a client.
 func TestManySignIns(t *testing.T) {
 	a := faulty(t, "")
 	for range refreshTokens {
-		require.Equal(t, http.StatusOK, a.get(leads).status)
+		require.Equal(t, http.StatusOK, a.get(leads).Status)
 		_, back := a.signIn()
 		a.issued(a.redeem(back.Get("code"), "http://127.0.0.1:4711/?x=1"))
 	}
-	require.Equal(t, http.StatusUnauthorized, a.get(leads).status, "the oldest one is gone, with its access tokens")
-	require.Equal(t, `{"error":"invalid_code"}`, a.form(refreshForm(RefreshToken)...).body)
+	require.Equal(t, http.StatusUnauthorized, a.get(leads).Status, "the oldest one is gone, with its access tokens")
+	require.Equal(t, `{"error":"invalid_code"}`, a.form(refreshForm(RefreshToken)...).Body)
 }

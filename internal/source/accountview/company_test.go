@@ -9,6 +9,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // TestCompany: the company is named by its Id or its code; where neither tells
@@ -33,15 +34,15 @@ func TestCompany(t *testing.T) {
 		for _, discover := range []bool{false, true} {
 			t.Run(c.name+map[bool]string{true: " discover"}[discover], func(t *testing.T) {
 				visit(t, emulator.Options{Faults: c.faults}, func(t *testing.T, s *site) {
-					out := s.start(ask{only: []string{"debtors"}, config: c.config, discover: discover})
+					out := s.Run(ask{Only: []string{"debtors"}, Config: c.config, Discover: discover})
 					if c.says != "" {
-						require.ErrorContains(t, out.report.Err, c.says)
-						require.Equal(t, fault.Config, fault.KindOf(out.report.Err))
-						require.True(t, fault.As(out.report.Err).Whole)
+						require.ErrorContains(t, out.Report.Err, c.says)
+						require.Equal(t, fault.Config, fault.KindOf(out.Report.Err))
+						require.True(t, fault.As(out.Report.Err).Whole)
 						return
 					}
-					out.complete()
-					require.Contains(t, string(out.state), c.is)
+					out.Complete()
+					require.Contains(t, string(out.State), c.is)
 				})
 			})
 		}
@@ -51,12 +52,12 @@ func TestCompany(t *testing.T) {
 // TestOnlyCompany needs no name.
 func TestOnlyCompany(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"debtors"}, config: map[string]any{"company_id": nil}, network: between(func(r *http.Request) *http.Response {
+		out := s.run(ask{Only: []string{"debtors"}, Config: map[string]any{"company_id": nil}, Network: sitetest.Between(func(r *http.Request, _ http.RoundTripper) *http.Response {
 			if strings.HasSuffix(r.URL.Path, "/companies") {
-				return answer(r, http.StatusOK, `[{"Id":"`+first+`","Description":"Voorbeeld B.V.","Code":"VBBV"}]`)
+				return sitetest.Answer(r, http.StatusOK, `[{"Id":"`+first+`","Description":"Voorbeeld B.V.","Code":"VBBV"}]`)
 			}
 			return nil
-		})}).complete()
+		})}).Complete()
 		s.whole(out, "debtors")
 	})
 }
@@ -80,9 +81,9 @@ func TestBookYears(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 90, Faults: c.faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: []string{"journal_pages", "debtors"}, config: c.config}).complete()
-				require.Equal(t, c.want, out.bookmark("journal_pages", "_book_years"))
-				rows, _ := out.of("journal_pages")
+				out := s.run(ask{Only: []string{"journal_pages", "debtors"}, Config: c.config}).Complete()
+				require.Equal(t, c.want, bookmark(out, "journal_pages", "_book_years"))
+				rows := out.ByKey("journal_pages")
 				truth := s.truth("journal_pages")
 				for id := range rows {
 					require.Contains(t, truth, id)
@@ -92,10 +93,10 @@ func TestBookYears(t *testing.T) {
 	}
 	t.Run("may not see them", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "noright@administrations"}, func(t *testing.T, s *site) {
-			out := s.run(ask{only: []string{"journal_pages", "debtors"}})
-			require.NoError(t, out.report.Err)
-			require.True(t, out.result("journal_pages").Skipped)
-			require.Contains(t, fault.As(out.result("journal_pages").Err).Hint, "book_dates")
+			out := s.run(ask{Only: []string{"journal_pages", "debtors"}})
+			require.NoError(t, out.Report.Err)
+			require.True(t, out.Result("journal_pages").Skipped)
+			require.Contains(t, fault.As(out.Result("journal_pages").Err).Hint, "book_dates")
 			s.whole(out, "debtors")
 		})
 	})

@@ -11,7 +11,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
-	"github.com/tap-backoffice/tap-backoffice/internal/source/accountview"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -19,9 +19,9 @@ import (
 // modules are active; it adds no stream.
 func TestDiscover(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{discover: true, only: []string{"debtors", "articles", "company_settings"}}).complete()
-		require.Len(t, out.source.Streams, 65)
-		schema, err := engine.Schema(out.source, out.source.Stream("debtors"))
+		out := s.run(ask{Discover: true, Only: []string{"debtors", "articles", "company_settings"}}).Complete()
+		require.Len(t, out.Source.Streams, 65)
+		schema, err := engine.Schema(out.Source, out.Source.Stream("debtors"))
 		require.NoError(t, err)
 		for column, want := range map[string]string{
 			"L5_BRANCH": "string", "L5_VIP": "boolean", "C_CRIT_01": "string", "C_YN_01": "boolean", "X15B0U7QK2": "number", "DOSS1": "string", "U_SCORE": "number",
@@ -32,14 +32,14 @@ func TestDiscover(t *testing.T) {
 		}
 		require.Nil(t, schema.Property("EXT_KEY"))
 		require.Equal(t, "_rescued_data", schema.Properties[len(schema.Properties)-1].Name)
-		rows, _ := out.of("debtors")
+		rows := out.ByKey("debtors")
 		for _, row := range rows {
 			require.Equal(t, "null", string(row["_rescued_data"]))
 			require.NotEmpty(t, row["L5_VIP"])
 		}
 		var chosen, off []string
-		for i := range out.source.Streams {
-			if st := &out.source.Streams[i]; st.Selected {
+		for i := range out.Source.Streams {
+			if st := &out.Source.Streams[i]; st.Selected {
 				chosen = append(chosen, st.Name)
 			} else {
 				off = append(off, st.Name)
@@ -49,8 +49,8 @@ func TestDiscover(t *testing.T) {
 		require.Contains(t, chosen, "open_items")
 		require.Contains(t, chosen, "administrations")
 		require.Contains(t, off, "company_settings")
-		require.Len(t, chosen, len(slices.DeleteFunc(names(accountview.Source().Streams), func(n string) bool { return !accountview.Source().Stream(n).Selected })))
-		require.LessOrEqual(t, len(out.calls("dictionary_fields")), 4, "the dictionary is read by long pages")
+		require.Len(t, chosen, len(slices.DeleteFunc(names(source.Streams), func(n string) bool { return !source.Stream(n).Selected })))
+		require.LessOrEqual(t, len(out.Calls("dictionary_fields")), 4, "the dictionary is read by long pages")
 	})
 }
 
@@ -65,13 +65,13 @@ func names(list []stream.Stream) []string {
 // TestInactiveModules are not selected by default.
 func TestInactiveModules(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{discover: true, config: map[string]any{"company_id": second}})
-		require.NoError(t, out.report.Err)
+		out := s.run(ask{Discover: true, Config: map[string]any{"company_id": second}})
+		require.NoError(t, out.Report.Err)
 		for _, name := range []string{"sales_orders", "sales_order_lines", "article_history_years", "projects"} {
-			require.False(t, out.source.Stream(name).Selected, name)
+			require.False(t, out.Source.Stream(name).Selected, name)
 		}
-		require.True(t, out.source.Stream("debtors").Selected)
-		for _, r := range out.report.Streams {
+		require.True(t, out.Source.Stream("debtors").Selected)
+		for _, r := range out.Report.Streams {
 			require.NoError(t, r.Err, r.Stream)
 		}
 	})
@@ -79,7 +79,7 @@ func TestInactiveModules(t *testing.T) {
 
 // TestSecrets are not selected by default, and never asked for.
 func TestSecrets(t *testing.T) {
-	src := accountview.Source()
+	src := source
 	require.Equal(t, []string{"EV_CKEY", "EV_CSEC", "PAYL_SEC", "AI_API"}, src.Stream("company_settings").Hidden)
 	require.False(t, src.Stream("company_settings").Selected)
 	require.Equal(t, []string{"IMG_M_DATA"}, src.Stream("articles").Hidden)
@@ -91,7 +91,7 @@ func TestNoDictionary(t *testing.T) {
 	for _, faults := range []string{"noright@dictionary_tables", "noright@dictionary_fields", "noright@dictionary_fields,errors-4xx", "stale-dictionary"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{discover: true, only: []string{"debtors", "journal_pages", "journal_lines", "articles"}}).complete()
+				out := s.run(ask{Discover: true, Only: []string{"debtors", "journal_pages", "journal_lines", "articles"}}).Complete()
 				for _, name := range []string{"debtors", "journal_pages", "journal_lines", "articles"} {
 					s.whole(out, name)
 				}
@@ -104,20 +104,20 @@ func TestNoDictionary(t *testing.T) {
 func TestUnknownColumns(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
 		unknown := []string{"ACCT_BAL", "ADDRESS1", "CITY", "COUNTRY", "WWW_URL"}
-		out := s.run(ask{only: []string{"debtors"}, network: between(func(r *http.Request) *http.Response {
+		out := s.run(ask{Only: []string{"debtors"}, Network: sitetest.Between(func(r *http.Request, _ http.RoundTripper) *http.Response {
 			q := r.URL.Query()
 			if q.Get("BusinessObject") != "AR1" {
 				return nil
 			}
 			for _, name := range unknown {
 				if slices.Contains(strings.Split(q.Get("Fields"), ","), name) {
-					return answer(r, http.StatusOK, `{"ErrorType":"AccountViewError","ErrorNumbers":[12],"ErrorMessage":"De kolom `+name+` bestaat niet."}`)
+					return sitetest.Answer(r, http.StatusOK, `{"ErrorType":"AccountViewError","ErrorNumbers":[12],"ErrorMessage":"De kolom `+name+` bestaat niet."}`)
 				}
 			}
 			return nil
-		})}).complete()
+		})}).Complete()
 		s.whole(out, "debtors")
-		require.NotEmpty(t, out.warnings("all that it has are asked for"))
+		require.NotEmpty(t, out.Warnings("all that it has are asked for"))
 	})
 }
 
@@ -127,21 +127,21 @@ func TestTimes(t *testing.T) {
 	at := time.Date(2026, 10, 24, 12, 0, 0, 0, time.UTC)
 	visitAt(t, at, emulator.Options{Records: 60}, func(t *testing.T, s *site) {
 		change := func(moment time.Time) string {
-			return `"` + string(s.change(emulator.Change{Stream: "debtors", Rows: 1, At: moment}).Touched[0]) + `"`
+			return string(s.Change(emulator.Change{Stream: "debtors", Rows: 1, At: moment}).Touched[0])
 		}
 		// 02:30 for the first time, and half an hour after the clock was put back.
 		before := change(time.Date(2026, 10, 25, 0, 50, 0, 0, time.UTC))
 		time.Sleep(time.Until(time.Date(2026, 10, 25, 1, 20, 0, 0, time.UTC)))
-		out := s.run(ask{only: []string{"debtors"}}).complete()
-		rows, _ := out.of("debtors")
+		out := s.run(ask{Only: []string{"debtors"}}).Complete()
+		rows := out.ByKey("debtors")
 		require.JSONEq(t, `"2026-10-25T00:50:00Z"`, string(rows[before]["CNG_DATE"]))
-		mark := out.bookmark("debtors", "CNG_DATE")
+		mark := bookmark(out, "debtors", "CNG_DATE")
 		after := change(time.Date(2026, 10, 25, 1, 40, 0, 0, time.UTC)) // shows 02:40, as 00:40 UTC did
 		time.Sleep(time.Hour)
-		again := s.run(ask{only: []string{"debtors"}, state: out.state}).complete()
-		rows, _ = again.of("debtors")
+		again := s.run(ask{Only: []string{"debtors"}, State: out.State}).Complete()
+		rows = again.ByKey("debtors")
 		require.Contains(t, rows, after, "the bookmark is %s", mark)
 		require.JSONEq(t, `"2026-10-25T00:40:00Z"`, string(rows[after]["CNG_DATE"]))
-		require.GreaterOrEqual(t, again.bookmark("debtors", "CNG_DATE"), mark)
+		require.GreaterOrEqual(t, bookmark(again, "debtors", "CNG_DATE"), mark)
 	})
 }

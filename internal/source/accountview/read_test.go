@@ -6,18 +6,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
-	"github.com/tap-backoffice/tap-backoffice/internal/source/accountview"
 )
 
 // TestEverything: all streams that the company has come as they are.
 func TestEverything(t *testing.T) {
 	visit(t, emulator.Options{Records: 60}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"*"}, discover: true, config: wide})
-		require.NoError(t, out.report.Err)
+		out := s.run(ask{Only: []string{"*"}, Discover: true, Config: wide})
+		require.NoError(t, out.Report.Err)
 		read := 0
-		for i := range accountview.Source().Streams {
-			st := &accountview.Source().Streams[i]
-			res := out.result(st.Name)
+		for i := range source.Streams {
+			st := &source.Streams[i]
+			res := out.Result(st.Name)
 			if res.Skipped {
 				require.Contains(t, []string{"subscriptions", "subscription_lines", "time_weeks"}, st.Name)
 				require.ErrorContains(t, res.Err, "De module voor dit business object is niet actief in de licentie.")

@@ -232,9 +232,9 @@ func postings() stream.Stream {
 	s.Params = []stream.Param{text(from, "1970-01-01"), text(to, "2099-12-31")}
 	s.Cursor = &stream.Cursor{
 		Field: "date_last_action", From: "date_last_action_from", To: "date_last_action_to",
-		// GUESS: the zone. Where it is not ours, the bookmark's day may have been
-		// the day before there.
-		Stamp: &stream.Stamp{Back: 1},
+		// GUESS: the zone. Where it is UTC, a first read that began in the first two
+		// hours of a day began on the day before there.
+		Stamp: &stream.Stamp{Margin: 2 * time.Hour},
 	}
 	s.Convert = flags("fixed")
 	return s

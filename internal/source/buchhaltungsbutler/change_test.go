@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -12,23 +11,22 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // last are the last versions of rows over several runs, by key.
-func last(stream string, runs ...*output) []map[string]json.RawMessage {
-	byKey := map[string]map[string]json.RawMessage{}
+func last(stream string, runs ...*output) []row {
+	var rows []row
 	for _, out := range runs {
-		for _, r := range out.of(stream) {
-			byKey[keyOf(source.Stream(stream), r)] = r
-		}
+		rows = append(rows, out.Rows(stream)...)
 	}
-	return slices.Collect(maps.Values(byKey))
+	return slices.Collect(maps.Values(byKey(rows, stream)))
 }
 
 // without takes away what was deleted, which no run can tell.
-func without(rows []map[string]json.RawMessage, ids ...emulator.ID) []map[string]json.RawMessage {
-	return slices.DeleteFunc(rows, func(r map[string]json.RawMessage) bool {
-		return slices.Contains(ids, emulator.ID(strings.Trim(string(r["id_by_customer"]), `"`)))
+func without(rows []row, ids ...emulator.ID) []row {
+	return slices.DeleteFunc(rows, func(r row) bool {
+		return slices.Contains(ids, emulator.ID(r.Text("id_by_customer")))
 	})
 }
 
@@ -39,21 +37,21 @@ func TestTransactions(t *testing.T) {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 1300, Faults: faults}, func(t *testing.T, s *site) {
 				only := []string{"transactions"}
-				first := s.run(ask{only: only}).complete()
+				first := s.run(ask{Only: only}).Complete()
 				s.whole(first, "transactions")
-				require.Equal(t, "2026-11-20T12:00:00.000000Z", first.bookmark("transactions", "_read_at"))
+				require.Equal(t, "2026-11-20T12:00:00.000000Z", first.Bookmark("transactions", "", "_read_at"))
 
 				time.Sleep(time.Hour)
-				quiet := s.run(ask{only: only, state: first.state}).complete()
-				require.Empty(t, quiet.of("transactions"))
-				require.Equal(t, first.bookmark("transactions", "id_by_customer"), quiet.bookmark("transactions", "id_by_customer"))
-				require.Equal(t, "2026-11-20T13:00:00.000000Z", quiet.bookmark("transactions", "_read_at"))
-				require.EqualValues(t, 2, quiet.stats.Requests)
+				quiet := s.run(ask{Only: only, State: first.State}).Complete()
+				require.Empty(t, quiet.Rows("transactions"))
+				require.Equal(t, first.Bookmark("transactions", "", "id_by_customer"), quiet.Bookmark("transactions", "", "id_by_customer"))
+				require.Equal(t, "2026-11-20T13:00:00.000000Z", quiet.Bookmark("transactions", "", "_read_at"))
+				require.EqualValues(t, 2, quiet.Stats.Requests)
 
-				changed := s.change(emulator.Change{Stream: "transactions", Rows: 7, Insert: 3, Delete: 2})
+				changed := s.Change(emulator.Change{Stream: "transactions", Rows: 7, Insert: 3, Delete: 2})
 				time.Sleep(time.Minute)
-				next := s.run(ask{only: only, state: quiet.state}).complete()
-				got := next.values("transactions", "id_by_customer")
+				next := s.run(ask{Only: only, State: quiet.State}).Complete()
+				got := next.Values("transactions", "id_by_customer")
 				for _, id := range append(slices.Clone(changed.Touched), changed.Inserted...) {
 					require.Contains(t, got, string(id))
 				}
@@ -71,19 +69,19 @@ func TestEditsOfABrokenRun(t *testing.T) {
 		only := []string{"transactions", "transaction_details"}
 		state := json.RawMessage(`{"bookmarks":{"transactions":{"id_by_customer":1800}}}`)
 		// A bookmark of which nobody knows when it was set: every edit is asked for.
-		out := s.run(ask{only: only[:1], state: state}).complete()
-		require.Contains(t, out.values("transactions", "id_by_customer"), "1801")
-		require.Greater(t, len(out.of("transactions")), 1300-900)
+		out := s.run(ask{Only: only[:1], State: state}).Complete()
+		require.Contains(t, out.Values("transactions", "id_by_customer"), "1801")
+		require.Greater(t, len(out.Rows("transactions")), 1300-900)
 
-		broken := s.run(ask{only: only[:1], config: map[string]any{"max_retries": 0}, network: failing(3)})
-		require.Error(t, broken.result("transactions").Err)
-		require.NotEmpty(t, broken.bookmark("transactions", "id_by_customer"))
-		require.Equal(t, "2026-11-20T12:00:00.000000Z", broken.bookmark("transactions", "_read_at"))
+		broken := s.run(ask{Only: only[:1], Config: map[string]any{"max_retries": 0}, Network: failing(3)})
+		require.Error(t, broken.Result("transactions").Err)
+		require.NotEmpty(t, broken.Bookmark("transactions", "", "id_by_customer"))
+		require.Equal(t, "2026-11-20T12:00:00.000000Z", broken.Bookmark("transactions", "", "_read_at"))
 		time.Sleep(time.Hour)
-		edited := s.change(emulator.Change{Stream: "transactions", IDs: []emulator.ID{emulator.ID(broken.values("transactions", "id_by_customer")[5])}})
+		edited := s.Change(emulator.Change{Stream: "transactions", IDs: []emulator.ID{emulator.ID(broken.Values("transactions", "id_by_customer")[5])}})
 		time.Sleep(48 * time.Hour)
-		rest := s.run(ask{only: only[:1], state: broken.state}).complete()
-		require.Contains(t, rest.values("transactions", "id_by_customer"), string(edited.Touched[0]))
+		rest := s.run(ask{Only: only[:1], State: broken.State}).Complete()
+		require.Contains(t, rest.Values("transactions", "id_by_customer"), string(edited.Touched[0]))
 		s.holds(last("transactions", broken, rest), s.truth("transactions"), "transactions")
 	})
 }
@@ -92,22 +90,22 @@ func TestEditsOfABrokenRun(t *testing.T) {
 func TestDetails(t *testing.T) {
 	visit(t, emulator.Options{Records: 60}, func(t *testing.T, s *site) {
 		for _, only := range [][]string{{"transaction_details"}, {"transactions", "transaction_details"}, {"transactions", "transaction_details", "transaction_receipts"}} {
-			first := s.run(ask{only: only}).complete()
+			first := s.run(ask{Only: only}).Complete()
 			s.whole(first, "transaction_details")
 			time.Sleep(36 * time.Hour)
-			changed := s.change(emulator.Change{Stream: "transactions", Rows: 3, Insert: 2})
+			changed := s.Change(emulator.Change{Stream: "transactions", Rows: 3, Insert: 2})
 			time.Sleep(36 * time.Hour)
-			next := s.run(ask{only: only, state: first.state}).complete()
+			next := s.run(ask{Only: only, State: first.State}).Complete()
 			want := append(slices.Clone(changed.Touched), changed.Inserted...)
-			require.GreaterOrEqual(t, next.calls("transaction_details"), 5)
-			require.LessOrEqual(t, next.calls("transaction_details"), 6, "the row of the bookmark")
+			require.GreaterOrEqual(t, len(next.Calls("transaction_details")), 5)
+			require.LessOrEqual(t, len(next.Calls("transaction_details")), 6, "the row of the bookmark")
 			for _, id := range want {
-				require.Contains(t, next.values("transaction_details", "id_by_customer"), string(id))
+				require.Contains(t, next.Values("transaction_details", "id_by_customer"), string(id))
 			}
 			s.holds(last("transaction_details", first, next), s.truth("transaction_details"), "transaction_details")
 			time.Sleep(36 * time.Hour)
-			quiet := s.run(ask{only: only, state: next.state}).complete()
-			require.LessOrEqual(t, quiet.calls("transaction_details"), 1)
+			quiet := s.run(ask{Only: only, State: next.State}).Complete()
+			require.LessOrEqual(t, len(quiet.Calls("transaction_details")), 1)
 		}
 	})
 }
@@ -117,7 +115,7 @@ func TestDetails(t *testing.T) {
 func TestPostings(t *testing.T) {
 	for _, faults := range []string{"", "zone-utc", "unstable-fixed", "disputed:1.0", "silent-comments"} {
 		for _, began := range []time.Time{
-			noon,
+			sitetest.Noon,
 			time.Date(2026, 11, 20, 23, 10, 0, 0, time.UTC), // the next day in Germany
 			time.Date(2026, 11, 20, 22, 50, 0, 0, time.UTC), // shortly before
 			time.Date(2026, 7, 20, 22, 30, 0, 0, time.UTC),  // in summer
@@ -126,25 +124,25 @@ func TestPostings(t *testing.T) {
 			t.Run(faults+began.Format(" 01-02 15:04"), func(t *testing.T) {
 				visitAt(t, began, emulator.Options{Records: 230, Faults: faults}, func(t *testing.T, s *site) {
 					only := []string{"postings"}
-					first := s.run(ask{only: only}).complete()
+					first := s.run(ask{Only: only}).Complete()
 					s.whole(first, "postings")
-					for _, day := range first.values("postings", "date_last_action") {
+					for _, day := range first.Values("postings", "date_last_action") {
 						require.Equal(t, "null", day, "not stamped")
 					}
-					require.Equal(t, began.In(berlin).Format(time.DateOnly), first.bookmark("postings", "date_last_action"))
+					require.Equal(t, began.In(berlin).Format(time.DateOnly), first.Bookmark("postings", "", "date_last_action"))
 					runs := []*output{first}
 					var gone []emulator.ID
 					for range 6 {
 						time.Sleep(time.Minute)
-						c := s.change(emulator.Change{Stream: "postings", Rows: 5, Insert: 2, Delete: 2})
+						c := s.Change(emulator.Change{Stream: "postings", Rows: 5, Insert: 2, Delete: 2})
 						gone = append(gone, c.Deleted...)
 						time.Sleep(25 * time.Minute)
-						runs = append(runs, s.run(ask{only: only, state: runs[len(runs)-1].state}).complete())
+						runs = append(runs, s.run(ask{Only: only, State: runs[len(runs)-1].State}).Complete())
 					}
 					time.Sleep(26 * time.Hour)
-					runs = append(runs, s.run(ask{only: only, state: runs[len(runs)-1].state}).complete())
+					runs = append(runs, s.run(ask{Only: only, State: runs[len(runs)-1].State}).Complete())
 					end := runs[len(runs)-1]
-					require.LessOrEqual(t, end.stats.Requests, int64(6))
+					require.LessOrEqual(t, end.Stats.Requests, int64(6))
 					if faults == "silent-comments" {
 						return // which nothing tells
 					}
@@ -159,23 +157,23 @@ func TestPostings(t *testing.T) {
 func TestPostingsAreStamped(t *testing.T) {
 	visit(t, emulator.Options{Records: 230}, func(t *testing.T, s *site) {
 		only := []string{"postings"}
-		first := s.run(ask{only: only}).complete()
+		first := s.run(ask{Only: only}).Complete()
 		time.Sleep(30 * time.Hour)
 		at := time.Now()
-		c := s.change(emulator.Change{Stream: "postings", Insert: 3})
+		c := s.Change(emulator.Change{Stream: "postings", Insert: 3})
 		time.Sleep(72 * time.Hour)
-		next := s.run(ask{only: only, state: first.state}).complete()
-		require.Len(t, next.of("postings"), 3)
-		for _, day := range next.values("postings", "date_last_action") {
+		next := s.run(ask{Only: only, State: first.State}).Complete()
+		require.Len(t, next.Rows("postings"), 3)
+		for _, day := range next.Values("postings", "date_last_action") {
 			require.Equal(t, at.In(berlin).Format(time.DateOnly), day)
 		}
 		require.Len(t, c.Inserted, 3)
-		require.Equal(t, at.In(berlin).Format(time.DateOnly), next.bookmark("postings", "date_last_action"))
-		anew := s.run(ask{only: only, state: next.state, refresh: only}).complete()
+		require.Equal(t, at.In(berlin).Format(time.DateOnly), next.Bookmark("postings", "", "date_last_action"))
+		anew := s.run(ask{Only: only, State: next.State, FullRefresh: only}).Complete()
 		s.whole(anew, "postings")
-		require.Equal(t, time.Now().In(berlin).Format(time.DateOnly), anew.bookmark("postings", "date_last_action"))
-		since := s.run(ask{only: only, state: next.state, since: at.Add(-24 * time.Hour)}).complete()
-		require.Len(t, since.of("postings"), 3)
+		require.Equal(t, time.Now().In(berlin).Format(time.DateOnly), anew.Bookmark("postings", "", "date_last_action"))
+		since := s.run(ask{Only: only, State: next.State, Since: at.Add(-24 * time.Hour)}).Complete()
+		require.Len(t, since.Rows("postings"), 3)
 	})
 }
 
@@ -189,7 +187,7 @@ func TestReceiptsThatMove(t *testing.T) {
 					before := s.truth("receipts")
 					var mu sync.Mutex
 					n := 0
-					s.server.OnPage(func(p emulator.Page) {
+					s.Server.OnPage(func(p emulator.Page) {
 						mu.Lock()
 						defer mu.Unlock()
 						if p.Resource != "receipts" || len(p.IDs) == 0 {
@@ -202,17 +200,14 @@ func TestReceiptsThatMove(t *testing.T) {
 							if live {
 								c = emulator.Change{Stream: "receipts", Gone: []emulator.ID{id}, At: time.Now()}
 							}
-							_, _ = s.server.Change(name, c)
+							_, _ = s.Server.Change(source.Name, c)
 						}
 					})
-					out := s.run(ask{only: []string{"receipts"}}).complete()
-					s.server.OnPage(nil)
-					got := map[string]bool{}
-					for _, id := range out.values("receipts", "id_by_customer") {
-						got[id] = true
-					}
+					out := s.run(ask{Only: []string{"receipts"}}).Complete()
+					s.Server.OnPage(nil)
+					got := out.ByKey("receipts")
 					for id := range before {
-						require.True(t, got[id], "%s is missing", id)
+						require.NotNil(t, got[id], "%s is missing", id)
 					}
 				})
 			})
@@ -231,7 +226,7 @@ func TestListsThatShrink(t *testing.T) {
 					var mu sync.Mutex
 					n := 0
 					gone := map[string]bool{}
-					s.server.OnPage(func(p emulator.Page) {
+					s.Server.OnPage(func(p emulator.Page) {
 						mu.Lock()
 						defer mu.Unlock()
 						if p.Resource != stream || len(p.IDs) < 4 || n > 2 {
@@ -239,20 +234,17 @@ func TestListsThatShrink(t *testing.T) {
 						}
 						n++
 						id := p.IDs[(seed*13+n)%(len(p.IDs)-1)]
-						if r, err := s.server.Change(name, emulator.Change{Stream: stream, Gone: []emulator.ID{id}, At: time.Now()}); err == nil {
+						if r, err := s.Server.Change(source.Name, emulator.Change{Stream: stream, Gone: []emulator.ID{id}, At: time.Now()}); err == nil {
 							for _, id := range r[0].Deleted {
 								gone[string(id)] = true
 							}
 						}
 					})
-					out := s.run(ask{only: []string{stream}}).complete()
-					s.server.OnPage(nil)
-					got := map[string]bool{}
-					for _, r := range out.of(stream) {
-						got[keyOf(source.Stream(stream), r)] = true
-					}
+					out := s.run(ask{Only: []string{stream}}).Complete()
+					s.Server.OnPage(nil)
+					got := out.ByKey(stream)
 					for key := range before {
-						require.True(t, got[key] || gone[key], "%s is missing", key)
+						require.True(t, got[key] != nil || gone[key], "%s is missing", key)
 					}
 				})
 			})
@@ -264,22 +256,22 @@ func TestListsThatShrink(t *testing.T) {
 // direction neither, and is the same again.
 func TestReceiptsKeepNoState(t *testing.T) {
 	visit(t, emulator.Options{Records: 230}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"receipts", "receipt_transactions"}}).complete()
-		require.JSONEq(t, `{"bookmarks":{},"currently_syncing":null}`, string(out.state))
-		ids := out.values("receipts", "id_by_customer")
+		out := s.run(ask{Only: []string{"receipts", "receipt_transactions"}}).Complete()
+		require.JSONEq(t, `{"bookmarks":{},"currently_syncing":null}`, string(out.State))
+		ids := out.Values("receipts", "id_by_customer")
 		require.Len(t, slices.Compact(slices.Sorted(slices.Values(ids))), len(ids), "none comes twice")
-		eight := s.run(ask{only: []string{"receipts", "receipt_transactions"}, lanes: 8}).complete()
-		require.Equal(t, ids, eight.values("receipts", "id_by_customer"), "in the same order")
+		eight := s.run(ask{Only: []string{"receipts", "receipt_transactions"}, Concurrency: 8}).Complete()
+		require.Equal(t, ids, eight.Values("receipts", "id_by_customer"), "in the same order")
 
-		live := s.run(ask{only: []string{"receipts"}, config: map[string]any{"include_deleted": false}}).complete()
-		require.NotContains(t, live.values("receipts", "deleted"), "true")
-		require.Contains(t, out.values("receipts", "deleted"), "true")
-		require.Equal(t, 4, live.calls("receipts"))
+		live := s.run(ask{Only: []string{"receipts"}, Config: map[string]any{"include_deleted": false}}).Complete()
+		require.NotContains(t, live.Values("receipts", "deleted"), "true")
+		require.Contains(t, out.Values("receipts", "deleted"), "true")
+		require.Len(t, live.Calls("receipts"), 4)
 
-		offers := s.run(ask{only: []string{"receipts"}, config: map[string]any{"include_offers": true}}).complete()
+		offers := s.run(ask{Only: []string{"receipts"}, Config: map[string]any{"include_offers": true}}).Complete()
 		want := s.truth("receipts")
 		maps.Copy(want, s.truth("receipts/offers"))
-		s.holds(offers.of("receipts"), want, "receipts")
+		s.holds(offers.Rows("receipts"), want, "receipts")
 	})
 }
 
@@ -294,7 +286,7 @@ func TestLivePostings(t *testing.T) {
 					var mu sync.Mutex
 					n := 0
 					gone := map[emulator.ID]bool{}
-					s.server.OnPage(func(p emulator.Page) {
+					s.Server.OnPage(func(p emulator.Page) {
 						mu.Lock()
 						defer mu.Unlock()
 						if p.Resource != "postings" || n > 3 {
@@ -305,17 +297,15 @@ func TestLivePostings(t *testing.T) {
 						if n == 2 {
 							c.Delete = 2
 						}
-						r, err := s.server.Change(name, c)
-						require.NoError(t, err)
-						for _, id := range r[0].Deleted {
+						for _, id := range s.Change(c).Deleted {
 							gone[id] = true
 						}
 					})
 					only := []string{"postings"}
-					first := s.run(ask{only: only}).complete()
-					s.server.OnPage(nil)
-					require.Equal(t, "2026-11-20", first.bookmark("postings", "date_last_action"), "the day on which it began")
-					next := s.run(ask{only: only, state: first.state}).complete()
+					first := s.run(ask{Only: only}).Complete()
+					s.Server.OnPage(nil)
+					require.Equal(t, "2026-11-20", first.Bookmark("postings", "", "date_last_action"), "the day on which it began")
+					next := s.run(ask{Only: only, State: first.State}).Complete()
 					s.holds(without(last("postings", first, next), slices.Collect(maps.Keys(gone))...), s.truth("postings"), "postings")
 				})
 			})

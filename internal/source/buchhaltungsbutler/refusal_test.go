@@ -15,29 +15,30 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	stand "github.com/tap-backoffice/tap-backoffice/internal/emulator/buchhaltungsbutler"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 func TestCredentials(t *testing.T) {
 	t.Run("wrong pair", func(t *testing.T) {
 		visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-			out := s.run(ask{config: map[string]any{"api_secret": "another"}})
-			require.Equal(t, fault.Auth, fault.KindOf(out.report.Err))
-			require.LessOrEqual(t, out.stats.Requests, int64(8), "one for each lane, and those that were begun meanwhile")
+			out := s.run(ask{Config: map[string]any{"api_secret": "another"}})
+			require.Equal(t, fault.Auth, fault.KindOf(out.Report.Err))
+			require.LessOrEqual(t, out.Stats.Requests, int64(8), "one for each lane, and those that were begun meanwhile")
 		})
 	})
 	t.Run("suspended", func(t *testing.T) {
 		visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-			out := s.run(ask{config: map[string]any{"api_key": stand.SuspendedKey}})
-			require.Equal(t, fault.Auth, fault.KindOf(out.report.Err))
-			require.ErrorContains(t, out.report.Err, "not active")
+			out := s.run(ask{Config: map[string]any{"api_key": stand.SuspendedKey}})
+			require.Equal(t, fault.Auth, fault.KindOf(out.Report.Err))
+			require.ErrorContains(t, out.Report.Err, "not active")
 		})
 	})
 	t.Run("another's company", func(t *testing.T) {
 		visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-			out := s.run(ask{config: map[string]any{"api_key": stand.ForeignKey}})
-			require.NoError(t, out.report.Err)
-			for _, r := range out.report.Streams {
+			out := s.run(ask{Config: map[string]any{"api_key": stand.ForeignKey}})
+			require.NoError(t, out.Report.Err)
+			for _, r := range out.Report.Streams {
 				require.True(t, r.Skipped, r.Stream)
 				require.Equal(t, fault.Permission, fault.KindOf(r.Err))
 			}
@@ -45,18 +46,18 @@ func TestCredentials(t *testing.T) {
 	})
 	t.Run("a new company", func(t *testing.T) {
 		visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-			out := s.run(ask{only: append([]string{"account_ledger", "report_sums", "report_bwa"}, all...), config: map[string]any{"api_key": stand.NewKey}}).complete()
-			require.Empty(t, out.of("receipts"))
-			require.Empty(t, out.of("report_sums"))
+			out := s.run(ask{Only: append([]string{"account_ledger", "report_sums", "report_bwa"}, all...), Config: map[string]any{"api_key": stand.NewKey}}).Complete()
+			require.Empty(t, out.Rows("receipts"))
+			require.Empty(t, out.Rows("report_sums"))
 		})
 	})
 	for _, stream := range append([]string{"account_ledger", "report_sums"}, all...) {
 		t.Run("no right to "+stream, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: "noright@" + stream, Records: 12}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: append([]string{"account_ledger", "report_sums"}, all...)})
-				require.NoError(t, out.report.Err)
-				require.True(t, out.result(stream).Skipped)
-				for _, r := range out.report.Streams {
+				out := s.run(ask{Only: append([]string{"account_ledger", "report_sums"}, all...)})
+				require.NoError(t, out.Report.Err)
+				require.True(t, out.Result(stream).Skipped)
+				for _, r := range out.Report.Streams {
 					table := source.Stream(r.Stream)
 					if r.Stream != stream && table.Needs() != stream {
 						require.NoError(t, r.Err, r.Stream)
@@ -71,29 +72,29 @@ func TestRefusals(t *testing.T) {
 	t.Run("a web page", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "404@debtors"}, func(t *testing.T, s *site) {
 			out := s.run(ask{})
-			require.Equal(t, fault.Contract, fault.KindOf(out.result("debtors").Err))
+			require.Equal(t, fault.Contract, fault.KindOf(out.Result("debtors").Err))
 			s.whole(out, "receipts", "creditors")
 		})
 	})
 	t.Run("throttled for ever", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "restricted@debtors"}, func(t *testing.T, s *site) {
 			out := s.run(ask{})
-			require.Equal(t, fault.Quota, fault.KindOf(out.report.Err))
-			require.GreaterOrEqual(t, out.took, 5*time.Minute)
+			require.Equal(t, fault.Quota, fault.KindOf(out.Report.Err))
+			require.GreaterOrEqual(t, out.Took, 5*time.Minute)
 		})
 	})
 	t.Run("failing for ever", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "internal-error@debtors"}, func(t *testing.T, s *site) {
 			out := s.run(ask{})
-			require.Equal(t, fault.Transient, fault.KindOf(out.result("debtors").Err))
-			require.ErrorContains(t, out.result("debtors").Err, "error while processing the request")
+			require.Equal(t, fault.Transient, fault.KindOf(out.Result("debtors").Err))
+			require.ErrorContains(t, out.Result("debtors").Err, "error while processing the request")
 			s.whole(out, "receipts", "postings")
 		})
 	})
 	t.Run("late for ever", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "timeout-504@postings"}, func(t *testing.T, s *site) {
 			out := s.run(ask{})
-			require.Equal(t, fault.Transient, fault.KindOf(out.result("postings").Err))
+			require.Equal(t, fault.Transient, fault.KindOf(out.Result("postings").Err))
 			s.whole(out, "receipts", "transactions")
 		})
 	})
@@ -101,16 +102,14 @@ func TestRefusals(t *testing.T) {
 		visit(t, emulator.Options{Records: 60}, func(t *testing.T, s *site) {
 			var once atomic.Bool
 			var gone []emulator.ID
-			s.server.OnPage(func(p emulator.Page) {
+			s.Server.OnPage(func(p emulator.Page) {
 				if p.Resource == "transactions" && len(p.IDs) > 8 && !once.Swap(true) {
-					r, err := s.server.Change(name, emulator.Change{Stream: "transactions", Gone: p.IDs[:8], At: time.Now()})
-					require.NoError(t, err)
-					gone = r[0].Deleted
+					gone = s.Change(emulator.Change{Stream: "transactions", Gone: p.IDs[:8], At: time.Now()}).Deleted
 				}
 			})
-			out := s.run(ask{only: []string{"transactions", "transaction_details", "transaction_receipts"}}).complete()
+			out := s.run(ask{Only: []string{"transactions", "transaction_details", "transaction_receipts"}}).Complete()
 			require.NotEmpty(t, gone)
-			require.Len(t, out.of("transaction_details"), len(out.of("transactions"))-len(gone))
+			require.Len(t, out.Rows("transaction_details"), len(out.Rows("transactions"))-len(gone))
 		})
 	})
 }
@@ -170,7 +169,7 @@ func TestCodes(t *testing.T) {
 func TestRequests(t *testing.T) {
 	visit(t, emulator.Options{Records: 12}, func(t *testing.T, s *site) {
 		watch := func(inner http.RoundTripper) http.RoundTripper {
-			return roundTripper(func(r *http.Request) (*http.Response, error) {
+			return sitetest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 				text, err := io.ReadAll(r.Body)
 				require.NoError(t, err)
 				r.Body = io.NopCloser(bytes.NewReader(text))
@@ -194,7 +193,7 @@ func TestRequests(t *testing.T) {
 				return inner.RoundTrip(r)
 			})
 		}
-		s.run(ask{only: append([]string{"account_ledger", "report_sums", "report_bwa"}, all...), network: watch}).complete()
+		s.run(ask{Only: append([]string{"account_ledger", "report_sums", "report_bwa"}, all...), Network: watch}).Complete()
 	})
 }
 
@@ -202,8 +201,8 @@ func TestRequests(t *testing.T) {
 func TestZone(t *testing.T) {
 	visit(t, emulator.Options{Records: 60}, func(t *testing.T, s *site) {
 		only := []string{"transactions"}
-		german := s.run(ask{only: only}).complete().values("transactions", "booking_date")
-		utc := s.run(ask{only: only, config: map[string]any{"timezone": "UTC"}}).complete().values("transactions", "booking_date")
+		german := s.run(ask{Only: only}).Complete().Values("transactions", "booking_date")
+		utc := s.run(ask{Only: only, Config: map[string]any{"timezone": "UTC"}}).Complete().Values("transactions", "booking_date")
 		for k := range german {
 			a, err := time.Parse(time.RFC3339, german[k])
 			require.NoError(t, err)
@@ -220,10 +219,10 @@ func TestZone(t *testing.T) {
 // as far as is known; both are written.
 func TestLedgerTwice(t *testing.T) {
 	visit(t, emulator.Options{Records: 20, Faults: "ledger-twice"}, func(t *testing.T, s *site) {
-		plain := s.run(ask{only: []string{"account_ledger"}}).complete()
+		plain := s.run(ask{Only: []string{"account_ledger"}}).Complete()
 		byKey := map[string]int{}
-		for _, r := range plain.of("account_ledger") {
-			byKey[keyOf(source.Stream("account_ledger"), r)]++
+		for _, key := range plain.Keys("account_ledger") {
+			byKey[key]++
 		}
 		twice := 0
 		for _, n := range byKey {
@@ -232,6 +231,6 @@ func TestLedgerTwice(t *testing.T) {
 			}
 		}
 		require.Positive(t, twice)
-		require.Equal(t, 1, strings.Count(plain.log, "share a key"))
+		require.Equal(t, 1, strings.Count(plain.Log, "share a key"))
 	})
 }

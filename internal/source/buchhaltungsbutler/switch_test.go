@@ -10,6 +10,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // TestSwitches reads all rows whichever way a guess turns out.
@@ -24,7 +25,7 @@ func TestSwitches(t *testing.T) {
 		"crowded:0.9,throttle-counts,throttle-403",
 		"429:2", "500:3", "502:2", "empty:2", "cut:2",
 	} {
-		if underRace && n%6 > 0 {
+		if sitetest.UnderRace && n%6 > 0 {
 			continue
 		}
 		t.Run(faults, func(t *testing.T) {
@@ -33,9 +34,9 @@ func TestSwitches(t *testing.T) {
 				records = 1300 // several pages of each list
 			}
 			visit(t, emulator.Options{Records: records, Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{}).complete()
+				out := s.run(ask{}).Complete()
 				s.whole(out, usual...)
-				t.Logf("%d calls, %d in a minute, %s, turned away %d", out.stats.Requests, out.stats.MaxPerMinute, out.took, s.behind.TurnedAway())
+				t.Logf("%d calls, %d in a minute, %s, turned away %d", out.Stats.Requests, out.Stats.MaxPerMinute, out.Took, s.behind.TurnedAway())
 			})
 		})
 	}
@@ -48,7 +49,7 @@ func TestThrottledAsAFailure(t *testing.T) {
 	visit(t, emulator.Options{Records: 1300, Faults: "crowded:0.9,throttle-500"}, func(t *testing.T, s *site) {
 		out := s.run(ask{})
 		failed := 0
-		for _, r := range out.report.Streams {
+		for _, r := range out.Report.Streams {
 			if r.Err == nil {
 				s.whole(out, r.Stream)
 				continue
@@ -68,10 +69,10 @@ func TestIgnoredOffset(t *testing.T) {
 			t.Run(stream, func(t *testing.T) {
 				visit(t, emulator.Options{Records: n, Faults: "offset-ignored@" + stream}, func(t *testing.T, s *site) {
 					out := s.run(ask{})
-					require.Equal(t, fault.Contract, fault.KindOf(out.result(stream).Err), "%v", out.result(stream).Err)
+					require.Equal(t, fault.Contract, fault.KindOf(out.Result(stream).Err), "%v", out.Result(stream).Err)
 					for _, other := range usual {
 						if other != stream {
-							require.NoError(t, out.result(other).Err)
+							require.NoError(t, out.Result(other).Err)
 							s.whole(out, other)
 						}
 					}
@@ -86,9 +87,9 @@ func TestRows(t *testing.T) {
 	for _, faults := range []string{"", "disputed:1.0", "zone-utc,more-columns", "lax-body", "throttle-403,crowded"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 60, Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: all}).complete()
+				out := s.run(ask{Only: all}).Complete()
 				s.whole(out, all...)
-				t.Logf("%d calls, %d in a minute, %s", out.stats.Requests, out.stats.MaxPerMinute, out.took)
+				t.Logf("%d calls, %d in a minute, %s", out.Stats.Requests, out.Stats.MaxPerMinute, out.Took)
 			})
 		})
 	}
@@ -99,33 +100,33 @@ func TestReports(t *testing.T) {
 	for _, faults := range []string{"", "report-busy:3", "sluggish:2", "throttle-403,crowded", "lax-body"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 230, Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: []string{"report_sums", "report_bwa"}}).complete()
+				out := s.run(ask{Only: []string{"report_sums", "report_bwa"}}).Complete()
 				s.whole(out, "report_sums", "report_bwa")
-				require.NotEmpty(t, out.of("report_sums"))
-				require.NotEmpty(t, out.of("report_bwa"))
+				require.NotEmpty(t, out.Rows("report_sums"))
+				require.NotEmpty(t, out.Rows("report_bwa"))
 			})
 		})
 	}
 	t.Run("replaced", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "report-replaced=1@report_sums"}, func(t *testing.T, s *site) {
-			out := s.run(ask{only: []string{"report_sums", "report_bwa"}})
-			require.ErrorContains(t, out.result("report_sums").Err, "was replaced by another one")
-			require.NoError(t, out.result("report_bwa").Err)
-			require.Empty(t, out.of("report_sums"))
+			out := s.run(ask{Only: []string{"report_sums", "report_bwa"}})
+			require.ErrorContains(t, out.Result("report_sums").Err, "was replaced by another one")
+			require.NoError(t, out.Result("report_bwa").Err)
+			require.Empty(t, out.Rows("report_sums"))
 		})
 	})
 	t.Run("stuck", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "report-stuck@report_sums"}, func(t *testing.T, s *site) {
-			out := s.run(ask{only: []string{"report_sums", "report_bwa"}})
-			require.Equal(t, fault.Transient, fault.KindOf(out.result("report_sums").Err))
-			require.Less(t, out.took, 3*time.Hour)
+			out := s.run(ask{Only: []string{"report_sums", "report_bwa"}})
+			require.Equal(t, fault.Transient, fault.KindOf(out.Result("report_sums").Err))
+			require.Less(t, out.Took, 3*time.Hour)
 		})
 	})
 	t.Run("empty", func(t *testing.T) {
 		visit(t, emulator.Options{Faults: "norows"}, func(t *testing.T, s *site) {
-			out := s.run(ask{only: append([]string{"report_sums", "report_bwa", "account_ledger"}, all...)}).complete()
+			out := s.run(ask{Only: append([]string{"report_sums", "report_bwa", "account_ledger"}, all...)}).Complete()
 			for _, stream := range append([]string{"report_sums", "report_bwa"}, usual[0:3]...) {
-				require.Empty(t, out.of(stream), stream)
+				require.Empty(t, out.Rows(stream), stream)
 			}
 		})
 	})
@@ -134,8 +135,8 @@ func TestReports(t *testing.T) {
 // TestNothingIsMade: whatever else is read, no report is made.
 func TestNothingIsMade(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: all}).complete()
-		for _, e := range out.asked {
+		out := s.run(ask{Only: all}).Complete()
+		for _, e := range out.Asked {
 			require.NotContains(t, e.Path, "reports/")
 			require.Equal(t, "POST", e.Method)
 		}
@@ -147,16 +148,16 @@ func TestLedger(t *testing.T) {
 	for _, faults := range []string{"", "timeout-large", "lax-body", "disputed:1.0"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 20, Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: []string{"account_ledger"}}).complete()
+				out := s.run(ask{Only: []string{"account_ledger"}}).Complete()
 				want := s.truth("account_ledger")
 				for key, row := range want {
-					if at, _ := time.Parse(time.DateTime, strings.Trim(string(row["date"]), `"`)); at.After(noon) {
+					if at, _ := time.Parse(time.DateTime, row.Text("date")); at.After(sitetest.Noon) {
 						delete(want, key) // after today
 					}
 				}
 				require.NotEmpty(t, want)
-				s.holds(out.of("account_ledger"), want, "account_ledger")
-				t.Logf("%d calls, %d in a minute, %s", out.stats.Requests, out.stats.MaxPerMinute, out.took)
+				s.holds(out.Rows("account_ledger"), want, "account_ledger")
+				t.Logf("%d calls, %d in a minute, %s", out.Stats.Requests, out.Stats.MaxPerMinute, out.Took)
 			})
 		})
 	}

@@ -1,7 +1,6 @@
 package buchhaltungsbutler_test
 
 import (
-	"log/slog"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,8 +25,7 @@ var all = append([]string{"receipt_details", "transaction_details", "receipt_tra
 // TestCheck asks each stream that has no parent once, and makes no report.
 func TestCheck(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		loaded := s.load(nil)
-		client := s.connect(source, loaded, s.server.Transport(), slog.New(slog.DiscardHandler))
+		client, loaded := s.Connect(nil)
 		defer client.Close()
 		found, err := engine.Check(t.Context(), source, loaded.Stream, client, loaded.Start, source.Streams)
 		require.NoError(t, err)
@@ -35,7 +33,7 @@ func TestCheck(t *testing.T) {
 		for _, c := range found {
 			require.NoError(t, c.Err, c.Stream)
 		}
-		log, err := s.server.Log(name)
+		log, err := s.Server.Log(source.Name)
 		require.NoError(t, err)
 		require.Len(t, log, len(usual))
 	})
@@ -45,11 +43,11 @@ func TestWhole(t *testing.T) {
 	for _, n := range []int{60, 230, 1300} {
 		t.Run("", func(t *testing.T) {
 			visit(t, emulator.Options{Records: n}, func(t *testing.T, s *site) {
-				out := s.run(ask{}).complete()
+				out := s.run(ask{}).Complete()
 				s.whole(out, usual...)
-				t.Logf("%d rows: %d calls, %d in a minute, %s", n, out.stats.Requests, out.stats.MaxPerMinute, out.took)
+				t.Logf("%d rows: %d calls, %d in a minute, %s", n, out.Stats.Requests, out.Stats.MaxPerMinute, out.Took)
 				for _, e := range usual {
-					t.Logf("%-18s %4d records %3d calls", e, len(out.of(e)), out.calls(e))
+					t.Logf("%-18s %4d records %3d calls", e, len(out.Rows(e)), len(out.Calls(e)))
 				}
 			})
 		})

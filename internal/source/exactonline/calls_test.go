@@ -1,7 +1,6 @@
 package exactonline_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"io"
 	"math"
@@ -16,45 +15,26 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	stand "github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
-
-// counting keeps no lines but counts the records.
-type counting struct {
-	to      io.Writer
-	records int
-}
-
-func (c *counting) Write(p []byte) (int, error) {
-	c.records += bytes.Count(p, []byte(`{"type":"RECORD"`))
-	for line := range bytes.Lines(p) {
-		if !bytes.HasPrefix(line, []byte(`{"type":"RECORD"`)) {
-			_, _ = c.to.Write(line) // a buffer takes everything
-		}
-	}
-	return len(p), nil
-}
 
 // TestAccounts reads 100,000 rows of one division: a page holds 1,000 (DOC), and
 // the list of divisions and the empty page after a full one are calls too.
 func TestAccounts(t *testing.T) {
 	visit(t, emulator.Options{Records: 100_000}, func(t *testing.T, s *site) {
-		out := &counting{}
-		a := ask{
-			only: []string{"sync_crm_accounts.Code"}, config: map[string]any{"divisions": []string{first}},
-			out: func(w io.Writer) io.Writer { out.to = w; return out }, rough: true, // the lines are not kept
-		}
-		full := s.run(a).complete()
-		require.Equal(t, 100_000, out.records)
-		t.Logf("%d records, %d calls of sync/CRM/Accounts, %d in all, %s", out.records, len(full.calls("sync_crm_accounts", "")), len(full.asked), full.took)
-		require.LessOrEqual(t, len(full.calls("sync_crm_accounts", "")), 101)
-		require.LessOrEqual(t, len(full.calls("", first)), 102)
+		a := ask{Only: []string{"sync_crm_accounts.Code"}, Config: map[string]any{"divisions": []string{first}}, Tally: true}
+		full := s.run(a).Complete()
+		require.Equal(t, 100_000, full.Count)
+		t.Logf("%d records, %d calls of sync/CRM/Accounts, %d in all, %s", full.Count, len(calls(full, "sync_crm_accounts", "")), len(full.Asked), full.Took)
+		require.LessOrEqual(t, len(calls(full, "sync_crm_accounts", "")), 101)
+		require.LessOrEqual(t, len(calls(full, "", first)), 102)
 		nothingTwice(t, full)
 
-		a.state, out.records = full.state, 0
-		again := s.run(a).complete()
-		require.Zero(t, out.records)
-		require.Len(t, again.calls("sync_crm_accounts", ""), 1)
-		require.JSONEq(t, string(full.state), string(again.state))
+		a.State = full.State
+		again := s.run(a).Complete()
+		require.Zero(t, again.Count)
+		require.Len(t, calls(again, "sync_crm_accounts", ""), 1)
+		require.JSONEq(t, string(full.State), string(again.State))
 	})
 }
 
@@ -62,7 +42,7 @@ func TestAccounts(t *testing.T) {
 func nothingTwice(t *testing.T, o *output) {
 	t.Helper()
 	asked := map[string]int{}
-	for _, e := range o.asked {
+	for _, e := range o.Asked {
 		asked[e.Path+"?"+e.Query]++
 	}
 	for question, n := range asked {
@@ -74,29 +54,29 @@ func nothingTwice(t *testing.T, o *output) {
 // stream with a bookmark costs one call in each division.
 func TestUnchanged(t *testing.T) {
 	visit(t, emulator.Options{Records: 8}, func(t *testing.T, s *site) {
-		one := s.run(ask{}).complete()
-		require.Len(t, one.report.Streams, 242)
+		one := s.run(ask{}).Complete()
+		require.Len(t, one.Report.Streams, 242)
 		nothingTwice(t, one)
-		two := s.run(ask{state: one.state, rough: true}).complete()
+		two := s.run(ask{State: one.State}).Complete()
 		nothingTwice(t, two)
 
 		incremental := 0
-		for _, r := range two.report.Streams {
+		for _, r := range two.Report.Streams {
 			st := source.Stream(r.Stream)
 			if st.Cursor == nil {
 				continue
 			}
 			incremental++
 			for _, division := range []string{first, second} {
-				require.Len(t, two.calls(r.Stream, division), 1, "%s in %s", r.Stream, division)
+				require.Len(t, calls(two, r.Stream, division), 1, "%s in %s", r.Stream, division)
 			}
 			if st.Cursor.Sorted { // a row version is exclusive
-				require.Empty(t, two.of(r.Stream, ""), r.Stream)
+				require.Empty(t, of(two, r.Stream, ""), r.Stream)
 			}
 		}
 		require.Greater(t, incremental, 150)
-		t.Logf("%d incremental streams; calls: %d the first time, %d unchanged", incremental, len(one.asked), len(two.asked))
-		require.JSONEq(t, withoutReadAt(t, one.state), withoutReadAt(t, two.state))
+		t.Logf("%d incremental streams; calls: %d the first time, %d unchanged", incremental, len(one.Asked), len(two.Asked))
+		require.JSONEq(t, withoutReadAt(t, one.State), withoutReadAt(t, two.State))
 	})
 }
 
@@ -126,7 +106,7 @@ const latency = 150 * time.Millisecond
 // calls in a clock minute, one at a time, and no 429.
 func withinLimits(s *site, o *output, minute int) {
 	s.Helper()
-	require.Zero(s, o.stats.ByStatus["429"])
+	require.Zero(s, o.Stats.ByStatus["429"])
 	most := 0
 	for division, minutes := range s.behind.Minutes() {
 		for at, n := range minutes {
@@ -135,7 +115,7 @@ func withinLimits(s *site, o *output, minute int) {
 		}
 	}
 	require.Equal(s, minute, most, "all that there is was used")
-	for division, n := range stand.Overlaps(o.asked, latency) {
+	for division, n := range stand.Overlaps(o.Asked, latency) {
 		require.Equal(s, 1, n, "requests under way in %d", division)
 	}
 	for division, n := range s.behind.InFlight() {
@@ -147,15 +127,15 @@ func withinLimits(s *site, o *output, minute int) {
 // divisions side by side.
 func TestPace(t *testing.T) {
 	visit(t, emulator.Options{Records: 8, Latency: latency}, func(t *testing.T, s *site) {
-		one := s.run(ask{rough: true}).complete()
+		one := s.run(ask{}).Complete()
 		withinLimits(s, one, 60)
 
 		beside, most := 0, 0
 		for _, division := range []string{first, second} {
-			most = max(most, len(one.calls("", division)))
+			most = max(most, len(calls(one, "", division)))
 		}
-		for i, e := range one.asked[1:] {
-			if before := one.asked[i]; e.Time.Sub(before.Time) < latency && divisionOf(e) != divisionOf(before) {
+		for i, e := range one.Asked[1:] {
+			if before := one.Asked[i]; e.Time.Sub(before.Time) < latency && divisionOf(e) != divisionOf(before) {
 				beside++
 			}
 		}
@@ -164,9 +144,9 @@ func TestPace(t *testing.T) {
 		// Sixty calls are let through in each clock minute, and the last of them
 		// take their time.
 		best := time.Duration((most-1)/60)*time.Minute + time.Duration((most-1)%60+1)*latency
-		t.Logf("%d calls in %s, the limit allows %s: %.3f", len(one.asked), one.took, best, best.Seconds()/one.took.Seconds())
-		require.GreaterOrEqual(t, best.Seconds()/one.took.Seconds(), 0.9)
-		require.LessOrEqual(t, best, one.took+time.Second, "the best that there is")
+		t.Logf("%d calls in %s, the limit allows %s: %.3f", len(one.Asked), one.Took, best, best.Seconds()/one.Took.Seconds())
+		require.GreaterOrEqual(t, best.Seconds()/one.Took.Seconds(), 0.9)
+		require.LessOrEqual(t, best, one.Took+time.Second, "the best that there is")
 	})
 }
 
@@ -193,7 +173,7 @@ func TestPaceBesideAnother(t *testing.T) {
 		var mu sync.Mutex
 		others := map[string]time.Time{} // the minute in which the other one was there
 		var taken atomic.Int64
-		out := s.run(ask{only: thin(defaults()), rough: true, network: between(func(r *http.Request, inner http.RoundTripper) *http.Response {
+		out := s.run(ask{Only: thin(defaults()), Network: sitetest.Between(func(r *http.Request, inner http.RoundTripper) *http.Response {
 			division := r.Header.Get("Authorization") // a token call has none
 			for _, d := range []string{first, second} {
 				if strings.Contains(r.URL.Path, "/"+d+"/") {
@@ -223,9 +203,9 @@ func TestPaceBesideAnother(t *testing.T) {
 				taken.Add(1)
 			}
 			return nil
-		})}).complete()
+		})}).Complete()
 		require.GreaterOrEqual(t, taken.Load(), int64(2*5*20))
-		require.Zero(t, out.stats.ByStatus["429"])
+		require.Zero(t, out.Stats.ByStatus["429"])
 		for division, minutes := range s.behind.Minutes() {
 			most := 0
 			for _, n := range minutes {
@@ -233,9 +213,9 @@ func TestPaceBesideAnother(t *testing.T) {
 			}
 			require.Equal(t, 60, most, "calls of %d in a minute", division)
 		}
-		calls := max(len(out.calls("", first)), len(out.calls("", second)))
-		best := time.Duration(math.Ceil(float64(calls)/60)-1) * time.Minute
-		t.Logf("%d calls of both in %s, of them %d the other's; the limit allows %s", len(out.asked), out.took, taken.Load(), best)
-		require.GreaterOrEqual(t, best.Seconds()/out.took.Seconds(), 0.9)
+		most := max(len(calls(out, "", first)), len(calls(out, "", second)))
+		best := time.Duration(math.Ceil(float64(most)/60)-1) * time.Minute
+		t.Logf("%d calls of both in %s, of them %d the other's; the limit allows %s", len(out.Asked), out.Took, taken.Load(), best)
+		require.GreaterOrEqual(t, best.Seconds()/out.Took.Seconds(), 0.9)
 	})
 }

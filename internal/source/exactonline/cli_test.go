@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -23,6 +22,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/cli"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	stand "github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -64,18 +64,10 @@ func openShop(t *testing.T, o emulator.Options, over func(http.Handler) http.Han
 	return &shop{T: t, server: server, url: listener.URL, dir: t.TempDir()}
 }
 
-// config writes one; nil takes a member away.
-func (s *shop) config(file string, more map[string]any) string {
+// config writes one; nil takes a setting away.
+func (s *shop) config(more map[string]any) string {
 	s.Helper()
-	values, err := s.server.Config(name, s.url)
-	require.NoError(s, err)
-	maps.Copy(values, more)
-	maps.DeleteFunc(values, func(_ string, v any) bool { return v == nil })
-	text, err := json.Marshal(values)
-	require.NoError(s, err)
-	path := filepath.Join(s.dir, file)
-	require.NoError(s, os.WriteFile(path, text, 0o600))
-	return path
+	return sitetest.WriteConfig(s.T, s.server, source.Name, s.url, more)
 }
 
 // tap prepares the command.
@@ -106,7 +98,7 @@ func (s *shop) run(code int, args ...string) (stdout, stderr string) {
 func (s *shop) discreet(texts ...string) {
 	s.Helper()
 	for _, text := range texts {
-		for _, credential := range []string{stand.ClientSecret, stand.RefreshToken, "stampNL001"} {
+		for _, credential := range credentials {
 			require.NotContains(s, text, credential)
 		}
 	}
@@ -115,7 +107,7 @@ func (s *shop) discreet(texts ...string) {
 // tokens are the calls of the token endpoint since the last reset.
 func (s *shop) tokens() []emulator.Entry {
 	s.Helper()
-	log, err := s.server.Log(name)
+	log, err := s.server.Log(source.Name)
 	require.NoError(s, err)
 	var out []emulator.Entry
 	for _, e := range log {
@@ -130,7 +122,7 @@ func (s *shop) tokens() []emulator.Entry {
 // ends what the user pastes.
 func (s *shop) signIn(config string, paste func(address string) string) (code int, told string) {
 	s.Helper()
-	c := s.tap("auth", name, "--config", config)
+	c := s.tap("auth", source.Name, "--config", config)
 	in, err := c.StdinPipe()
 	require.NoError(s, err)
 	stderr, err := c.StderrPipe()
@@ -174,7 +166,7 @@ func (s *shop) signIn(config string, paste func(address string) string) (code in
 // refresh token is needed in the config.
 func TestSignIn(t *testing.T) {
 	s := openShop(t, emulator.Options{}, nil)
-	config := s.config("c.json", map[string]any{"refresh_token": nil})
+	config := s.config(map[string]any{"refresh_token": nil})
 	code, told := s.signIn(config, func(address string) string { return address })
 	require.Zero(t, code, told)
 	require.Contains(t, told, "signed in: the tokens are in ")
@@ -194,7 +186,7 @@ func TestSignIn(t *testing.T) {
 // is stored.
 func TestWrongPaste(t *testing.T) {
 	s := openShop(t, emulator.Options{}, nil)
-	config := s.config("c.json", map[string]any{"refresh_token": nil})
+	config := s.config(map[string]any{"refresh_token": nil})
 	code := regexp.MustCompile(`code=[^&]*`)
 	state := regexp.MustCompile(`state=[^&]*`)
 	for title, c := range map[string]struct {
@@ -221,7 +213,7 @@ func TestWrongPaste(t *testing.T) {
 // fetched once.
 func TestSideBySide(t *testing.T) {
 	s := openShop(t, emulator.Options{Latency: 30 * time.Millisecond}, nil)
-	config := s.config("c.json", nil)
+	config := s.config(nil)
 	var g sync.WaitGroup
 	codes, said := make([]int, 4), make([]bytes.Buffer, 4)
 	for i := range codes {
@@ -257,13 +249,13 @@ func TestDayIsSpentOnTheCommandLine(t *testing.T) {
 			w.WriteHeader(http.StatusTooManyRequests)
 		})
 	})
-	out, stderr := s.run(5, "--config", s.config("c.json", nil), "--select", accounts+",vat_vat_codes", "--concurrency", "1")
+	out, stderr := s.run(5, "--config", s.config(nil), "--select", accounts+",vat_vat_codes", "--concurrency", "1")
 	require.Contains(t, stderr, "exit_code=5 kind=quota")
 	require.Contains(t, stderr, "run again after "+reset.Format("2006-01-02T15:04:"))
 	require.Equal(t, 10, strings.Count(out, `{"type":"RECORD"`))
 	last := out[strings.LastIndexByte(out[:len(out)-1], '\n')+1:]
 	require.True(t, strings.HasPrefix(last, `{"type":"STATE"`), "%.100s", last)
-	require.NotEmpty(t, bookmarkOf(t, json.RawMessage(strings.TrimSuffix(strings.TrimPrefix(last, `{"type":"STATE","value":`), "}\n")), accounts, first, "Timestamp"))
+	require.NotEmpty(t, sitetest.Bookmark(t, json.RawMessage(strings.TrimSuffix(strings.TrimPrefix(last, `{"type":"STATE","value":`), "}\n")), accounts, first, "Timestamp"))
 }
 
 // TestBlockedOnTheCommandLine: a user who is blocked is a matter of the sign-in.
@@ -278,7 +270,7 @@ func TestBlockedOnTheCommandLine(t *testing.T) {
 			inner.ServeHTTP(w, r)
 		})
 	})
-	_, stderr := s.run(3, "--config", s.config("c.json", nil), "--select", accounts)
+	_, stderr := s.run(3, "--config", s.config(nil), "--select", accounts)
 	require.Contains(t, stderr, "BlockedUser")
 	require.Contains(t, stderr, "exit_code=3 kind=auth")
 	require.Contains(t, stderr, "tap-backoffice auth exact_online")
@@ -297,10 +289,10 @@ func TestClosedDivisionOnTheCommandLine(t *testing.T) {
 			inner.ServeHTTP(w, r)
 		})
 	})
-	_, stderr := s.run(0, "--config", s.config("c.json", nil))
+	_, stderr := s.run(0, "--config", s.config(nil))
 	require.Equal(t, 1, strings.Count(stderr, "NoDivisionAccess"), stderr)
 	require.Regexp(t, `warn .*`+second+`.*NoDivisionAccess`, stderr)
-	named := s.config("named.json", map[string]any{"divisions": []string{first, second}})
+	named := s.config(map[string]any{"divisions": []string{first, second}})
 	_, stderr = s.run(4, "--config", named)
 	require.Contains(t, stderr, second)
 	require.Contains(t, stderr, "exit_code=4")

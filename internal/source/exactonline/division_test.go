@@ -14,6 +14,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // TestDivisions: which of the six divisions of the stand-in are read, and what is
@@ -35,32 +36,32 @@ func TestDivisions(t *testing.T) {
 	} {
 		t.Run(title, func(t *testing.T) {
 			visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: []string{"sync_crm_accounts", "vat_vat_codes"}, config: map[string]any{"divisions": c.divisions}}).complete()
+				out := s.run(ask{Only: []string{"sync_crm_accounts", "vat_vat_codes"}, Config: map[string]any{"divisions": c.divisions}}).Complete()
 				read := map[string]bool{}
-				for _, r := range out.records {
-					read[string(r.row()["_division"])] = true
-					require.True(t, strings.HasPrefix(string(r.raw), `{"_division":`), "the first member")
+				for _, r := range out.Records {
+					read[r.Text("_division")] = true
 				}
+				require.Len(t, out.Records, strings.Count(string(out.Text), `"record":{"_division":`), "the first member")
 				require.Len(t, read, len(c.read))
 				for _, division := range c.read {
 					require.True(t, read[division], division)
-					require.NotEmpty(t, out.bookmark("sync_crm_accounts", division, "Timestamp"))
-					require.NotEmpty(t, out.bookmark("vat_vat_codes", division, "Modified"))
+					require.NotEmpty(t, out.Bookmark("sync_crm_accounts", division, "Timestamp"))
+					require.NotEmpty(t, out.Bookmark("vat_vat_codes", division, "Modified"))
 				}
-				require.Len(t, out.report.Left, len(c.left))
-				warned := out.warnings("a division is skipped")
+				require.Len(t, out.Report.Left, len(c.left))
+				warned := out.Warnings("a division is skipped")
 				require.Len(t, warned, len(c.left))
 				for i, division := range c.left {
-					require.Contains(t, strings.Join(out.report.Left, " "), division)
+					require.Contains(t, strings.Join(out.Report.Left, " "), division)
 					require.Contains(t, strings.Join(warned, " "), division)
-					require.Empty(t, out.calls("", division), "%d: nothing is asked there", i)
+					require.Empty(t, calls(out, "", division), "%d: nothing is asked there", i)
 				}
-				require.Len(t, out.calls("current_me", ""), 1)
-				require.Len(t, out.calls("system_divisions", ""), 1)
+				require.Len(t, calls(out, "current_me", ""), 1)
+				require.Len(t, calls(out, "system_divisions", ""), 1)
 				told := ""
-				for _, l := range out.log {
-					if strings.Contains(l.text, "reading divisions") {
-						told = l.text
+				for line := range strings.Lines(out.Log) {
+					if strings.Contains(line, "reading divisions") {
+						told = line
 					}
 				}
 				for division, called := range map[string]string{first: "Bakkerij De Molen B.V.", second: "Brasserie L'Écluse"} {
@@ -74,9 +75,9 @@ func TestDivisions(t *testing.T) {
 // TestDivisionKey: _division is the first key, an integer.
 func TestDivisionKey(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"sync_crm_accounts", "general_currencies", "hrm_departments"}}).complete()
+		out := s.run(ask{Only: []string{"sync_crm_accounts", "general_currencies", "hrm_departments"}}).Complete()
 		n := 0
-		for line := range strings.Lines(string(out.text)) {
+		for line := range strings.Lines(string(out.Text)) {
 			var m struct {
 				Type, Stream string
 				Keys         []string `json:"key_properties"`
@@ -101,11 +102,11 @@ func TestDivisionKey(t *testing.T) {
 // TestNoDivision: a list of divisions in which none can be read ends the run.
 func TestNoDivision(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"sync_crm_accounts"}, config: map[string]any{"divisions": []string{inactive, ungranted}}})
-		require.Equal(t, fault.Permission, fault.KindOf(out.report.Err))
-		require.ErrorContains(t, out.report.Err, inactive)
-		require.ErrorContains(t, out.report.Err, ungranted)
-		require.Empty(t, out.records)
+		out := s.run(ask{Only: []string{"sync_crm_accounts"}, Config: map[string]any{"divisions": []string{inactive, ungranted}}})
+		require.Equal(t, fault.Permission, fault.KindOf(out.Report.Err))
+		require.ErrorContains(t, out.Report.Err, inactive)
+		require.ErrorContains(t, out.Report.Err, ungranted)
+		require.Empty(t, out.Records)
 	})
 }
 
@@ -113,7 +114,7 @@ func TestNoDivision(t *testing.T) {
 func TestWrongDivisions(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
 		for _, wrong := range []any{"0", "-1", "12a", []string{first, "x"}, "812345;813456", []any{1.5}} {
-			_, err := s.check(map[string]any{"divisions": wrong})
+			_, err := s.Check(map[string]any{"divisions": wrong})
 			require.Equal(t, fault.Config, fault.KindOf(err), "%v", wrong)
 			require.ErrorContains(t, err, "divisions", "%v", wrong)
 			require.NotContains(t, err.Error(), "\n", "and nothing else is wrong: %v", err)
@@ -130,37 +131,37 @@ var leave = []string{"sync_hrm_leave_absence_hours_by_day", "sync_hrm_leave_buil
 func TestMove(t *testing.T) {
 	visit(t, emulator.Options{Records: 40}, func(t *testing.T, s *site) {
 		streams := append([]string{"sync_crm_accounts", "sync_deleted", "vat_vat_codes", banks}, leave...)
-		one := s.run(ask{only: streams}).complete()
+		one := s.run(ask{Only: streams}).Complete()
 		time.Sleep(time.Hour)
-		s.change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{first}})
-		two := s.run(ask{only: streams, state: one.state}).complete()
+		s.Change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{first}})
+		two := s.run(ask{Only: streams, State: one.State}).Complete()
 		for _, name := range streams {
-			require.Empty(t, versioned(two.of(name, second)), name)
-			before, after := one.bookmark(name, first, "Timestamp"), two.bookmark(name, first, "Timestamp")
+			require.Empty(t, versioned(of(two, name, second)), name)
+			before, after := one.Bookmark(name, first, "Timestamp"), two.Bookmark(name, first, "Timestamp")
 			if name == "vat_vat_codes" {
-				require.Equal(t, one.bookmark(name, first, "Modified"), two.bookmark(name, first, "Modified"))
+				require.Equal(t, one.Bookmark(name, first, "Modified"), two.Bookmark(name, first, "Modified"))
 				continue
 			}
 			require.Less(t, number(t, after), number(t, before), "the bookmark goes down: %s", name)
 			s.coversDivision(name, first, two)
-			require.Equal(t, one.bookmark(name, second, "Timestamp"), two.bookmark(name, second, "Timestamp"))
+			require.Equal(t, one.Bookmark(name, second, "Timestamp"), two.Bookmark(name, second, "Timestamp"))
 		}
-		three := s.run(ask{only: streams, state: two.state}).complete()
-		require.Empty(t, versioned(three.records), "once is enough")
-		require.NotEqual(t, one.bookmark(banks, first, "_division_move_date"), three.bookmark(banks, first, "_division_move_date"))
+		three := s.run(ask{Only: streams, State: two.State}).Complete()
+		require.Empty(t, versioned(three.Records), "once is enough")
+		require.NotEqual(t, one.Bookmark(banks, first, "_division_move_date"), three.Bookmark(banks, first, "_division_move_date"))
 
 		// HR is linked anew: the leave streams alone.
 		time.Sleep(time.Hour)
-		s.change(emulator.Change{Stream: "hrm_divisions", IDs: []emulator.ID{second}})
-		four := s.run(ask{only: streams, state: three.state}).complete()
+		s.Change(emulator.Change{Stream: "hrm_divisions", IDs: []emulator.ID{second}})
+		four := s.run(ask{Only: streams, State: three.State}).Complete()
 		for _, name := range streams {
-			require.Empty(t, versioned(four.of(name, first)), name)
+			require.Empty(t, versioned(of(four, name, first)), name)
 		}
 		for _, name := range leave {
 			s.coversDivision(name, second, four)
 		}
 		for _, name := range []string{"sync_crm_accounts", banks} {
-			require.Empty(t, four.of(name, second), name)
+			require.Empty(t, of(four, name, second), name)
 		}
 	})
 }
@@ -169,7 +170,7 @@ func TestMove(t *testing.T) {
 func versioned(records []record) []record {
 	var out []record
 	for _, r := range records {
-		if r.text("Timestamp") != "" {
+		if r.Text("Timestamp") != "" {
 			out = append(out, r)
 		}
 	}
@@ -189,32 +190,31 @@ func TestInterruptedMove(t *testing.T) {
 	for _, page := range []int{1, 2} {
 		t.Run(strconv.Itoa(page), func(t *testing.T) {
 			visit(t, emulator.Options{Records: 1500}, func(t *testing.T, s *site) {
-				a := ask{only: thin([]string{banks}), concurrency: 1}
-				one := s.run(a).complete()
+				a := ask{Only: thin([]string{banks}), Concurrency: 1}
+				one := s.run(a).Complete()
 				time.Sleep(time.Hour)
-				s.change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{first, second}})
-				a.state, a.rough = one.state, true
+				s.Change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{first, second}})
 				stop := make(chan struct{})
-				a.stop = stop
-				a.network = nth(first+"/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
+				a.State, a.Stop = one.State, stop
+				a.Network = nth(first+"/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
 					if n == page {
 						time.Sleep(time.Millisecond) // what has come is written
 						close(stop)
 						<-r.Context().Done()
-						return answer(r, http.StatusServiceUnavailable, "") // nobody hears it
+						return sitetest.Answer(r, http.StatusServiceUnavailable, "") // nobody hears it
 					}
 					return nil
 				})
 				two := s.run(a)
-				require.Error(t, two.report.Err)
+				require.Error(t, two.Report.Err)
 				if page == 1 {
-					require.Equal(t, one.bookmark(banks, first, "Timestamp"), two.bookmark(banks, first, "Timestamp"))
-					require.Equal(t, one.bookmark(banks, first, "_division_move_date"), two.bookmark(banks, first, "_division_move_date"))
+					require.Equal(t, one.Bookmark(banks, first, "Timestamp"), two.Bookmark(banks, first, "Timestamp"))
+					require.Equal(t, one.Bookmark(banks, first, "_division_move_date"), two.Bookmark(banks, first, "_division_move_date"))
 				} else {
-					require.NotEmpty(t, two.of(banks, first))
+					require.NotEmpty(t, of(two, banks, first))
 				}
-				a = ask{only: thin([]string{banks}), state: two.state}
-				three := s.run(a).complete()
+				a = ask{Only: thin([]string{banks}), State: two.State}
+				three := s.run(a).Complete()
 				if page == 1 {
 					s.coversDivision(banks, first, three)
 				}
@@ -227,29 +227,29 @@ func TestInterruptedMove(t *testing.T) {
 // TestMovedTwice: while it is read anew it is moved again.
 func TestMovedTwice(t *testing.T) {
 	visit(t, emulator.Options{Records: 1500}, func(t *testing.T, s *site) {
-		a := ask{only: thin([]string{banks}), concurrency: 1}
-		one := s.run(a).complete()
+		a := ask{Only: thin([]string{banks}), Concurrency: 1}
+		one := s.run(a).Complete()
 		var once sync.Once
 		for range 2 {
 			time.Sleep(time.Hour)
-			s.change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{first}})
+			s.Change(emulator.Change{Stream: "system_divisions", IDs: []emulator.ID{first}})
 			stop := make(chan struct{})
-			a.state, a.rough, a.stop = one.state, true, stop
-			a.network = nth(first+"/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
+			a.State, a.Stop = one.State, stop
+			a.Network = nth(first+"/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
 				var cut *http.Response
 				if n == 2 {
 					once.Do(func() {
 						time.Sleep(time.Millisecond) // what has come is written
 						close(stop)
 						<-r.Context().Done()
-						cut = answer(r, http.StatusServiceUnavailable, "") // nobody hears it
+						cut = sitetest.Answer(r, http.StatusServiceUnavailable, "") // nobody hears it
 					})
 				}
 				return cut
 			})
 			one = s.run(a)
 		}
-		one.complete()
+		one.Complete()
 		s.coversDivision(banks, first, one)
 	})
 }

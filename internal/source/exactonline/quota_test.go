@@ -16,6 +16,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/edm"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // syncs are two streams by row version, with few properties: many rows are cheap.
@@ -45,8 +46,8 @@ func (s *site) covers(stream, key string, runs ...*output) {
 	s.Helper()
 	last := map[string]map[string]string{}
 	for _, o := range runs {
-		for _, r := range o.of(stream, "") {
-			row := r.row()
+		for _, r := range of(o, stream, "") {
+			row := r.Row
 			if deleted := string(row["_deleted_at"]); deleted != "" && deleted != "null" {
 				continue
 			}
@@ -54,7 +55,7 @@ func (s *site) covers(stream, key string, runs ...*output) {
 			if last[division] == nil {
 				last[division] = map[string]string{}
 			}
-			last[division][text(row, key)] = text(row, "Timestamp")
+			last[division][row.Text(key)] = row.Text("Timestamp")
 		}
 	}
 	want := s.truth(stream, key)
@@ -66,7 +67,7 @@ func (s *site) covers(stream, key string, runs ...*output) {
 func nth(path string, do func(n int, r *http.Request) *http.Response) func(http.RoundTripper) http.RoundTripper {
 	var mu sync.Mutex
 	n := 0
-	return between(func(r *http.Request, _ http.RoundTripper) *http.Response {
+	return sitetest.Between(func(r *http.Request, _ http.RoundTripper) *http.Response {
 		if !strings.Contains(r.URL.Path, path) {
 			return nil
 		}
@@ -83,7 +84,7 @@ func millis(t time.Time) string { return strconv.FormatInt(t.UnixMilli(), 10) }
 // 429 only the minute's headers are there (CLIENT, picqer#646), in 2019 there
 // were none at all, and blocks lasted two minutes (CLIENT, picqer#255).
 func TestThrottled(t *testing.T) {
-	reset := noon.Add(time.Minute)
+	reset := sitetest.Noon.Add(time.Minute)
 	for title, c := range map[string]struct {
 		headers []string
 		until   time.Time // as long as it lasts
@@ -92,24 +93,24 @@ func TestThrottled(t *testing.T) {
 	}{
 		"minute": {[]string{"X-RateLimit-Minutely-Limit", "60", "X-RateLimit-Minutely-Remaining", "0", "X-RateLimit-Minutely-Reset", millis(reset)}, reset, 2, time.Second},
 		"bare":   {nil, reset, 12, 32 * time.Second},
-		"told":   {[]string{"Retry-After", "75"}, noon.Add(75 * time.Second), 1, time.Second},
+		"told":   {[]string{"Retry-After", "75"}, sitetest.Noon.Add(75 * time.Second), 1, time.Second},
 	} {
 		t.Run(title, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
 				refused, next := 0, time.Time{}
-				out := s.run(ask{only: thin(syncs), network: nth("/sync/Inventory/SerialBatchNumbers", func(n int, r *http.Request) *http.Response {
+				out := s.run(ask{Only: thin(syncs), Network: nth("/sync/Inventory/SerialBatchNumbers", func(n int, r *http.Request) *http.Response {
 					switch {
 					case n < 2:
 						return nil
 					case time.Now().Before(c.until):
 						refused++
-						return answer(r, http.StatusTooManyRequests, "", c.headers...)
+						return sitetest.Answer(r, http.StatusTooManyRequests, "", c.headers...)
 					case next.IsZero():
 						next = time.Now()
 					}
 					return nil
-				})}).complete()
-				t.Logf("%d refusals, on after %s", refused, next.Sub(noon))
+				})}).Complete()
+				t.Logf("%d refusals, on after %s", refused, next.Sub(sitetest.Noon))
 				require.LessOrEqual(t, refused, c.most)
 				require.GreaterOrEqual(t, refused, 1)
 				require.GreaterOrEqual(t, next.Sub(c.until), time.Duration(0))
@@ -125,7 +126,7 @@ func TestThrottled(t *testing.T) {
 // TestDayIsSpent: the run ends and tells when to come back; the next one, after
 // midnight UTC, goes on.
 func TestDayIsSpent(t *testing.T) {
-	midnight := noon.Truncate(24 * time.Hour).Add(24 * time.Hour)
+	midnight := sitetest.Noon.Truncate(24 * time.Hour).Add(24 * time.Hour)
 	day := func(remaining string) []string {
 		return []string{"X-RateLimit-Limit", "5000", "X-RateLimit-Remaining", remaining, "X-RateLimit-Reset", millis(midnight)}
 	}
@@ -133,10 +134,10 @@ func TestDayIsSpent(t *testing.T) {
 		t.Run(fmt.Sprintf("told before=%t", told), func(t *testing.T) {
 			visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
 				var last []string // what was asked after the day's end was told
-				one := s.run(ask{only: thin(syncs), concurrency: 1, network: func(inner http.RoundTripper) http.RoundTripper {
+				one := s.run(ask{Only: thin(syncs), Concurrency: 1, Network: func(inner http.RoundTripper) http.RoundTripper {
 					var mu sync.Mutex
 					n := 0
-					return roundTripper(func(r *http.Request) (*http.Response, error) {
+					return sitetest.RoundTripper(func(r *http.Request) (*http.Response, error) {
 						mu.Lock()
 						defer mu.Unlock()
 						if strings.Contains(r.URL.Path, "/"+first+"/") {
@@ -147,7 +148,7 @@ func TestDayIsSpent(t *testing.T) {
 							return inner.RoundTrip(r)
 						case n > 4 || !told:
 							last = append(last, r.URL.Path)
-							return answer(r, http.StatusTooManyRequests, "", day("0")...), nil
+							return sitetest.Answer(r, http.StatusTooManyRequests, "", day("0")...), nil
 						}
 						resp, err := inner.RoundTrip(r)
 						if err == nil {
@@ -158,29 +159,30 @@ func TestDayIsSpent(t *testing.T) {
 						return resp, err
 					})
 				}})
-				f := fault.As(one.report.Err)
+				f := fault.As(one.Report.Err)
 				require.NotNil(t, f)
 				require.Equal(t, fault.Quota, f.Kind)
 				require.True(t, f.Whole)
 				require.Contains(t, f.Error()+f.Hint, "2026-11-21T00:00:0")
-				require.Less(t, one.took, 2*time.Minute, "the day is not waited for")
+				require.Less(t, one.Took, 2*time.Minute, "the day is not waited for")
 				require.LessOrEqual(t, len(last), 1, "asked although the day is over: %q", last)
-				require.NotEmpty(t, one.state)
+				require.NotEmpty(t, one.State)
 
 				time.Sleep(time.Until(midnight.Add(time.Second)))
-				two := s.run(ask{only: thin(syncs), state: one.state}).complete()
+				two := s.run(ask{Only: thin(syncs), State: one.State}).Complete()
 				for _, name := range syncs {
 					s.covers(name, "ID", one, two)
 				}
-				require.Equal(t, batches, one.report.Streams[0].Stream)
-				require.NoError(t, one.report.Streams[0].Err)
-				require.Empty(t, two.of(batches, first), "what was complete is not read again")
+				require.Equal(t, batches, one.Report.Streams[0].Stream)
+				require.NoError(t, one.Report.Streams[0].Err)
+				require.Empty(t, of(two, batches, first), "what was complete is not read again")
 				seen, again := map[string]bool{}, 0
-				for _, r := range slices.Concat(one.records, two.records) {
-					if seen[string(r.raw)] {
+				for _, r := range slices.Concat(one.Records, two.Records) {
+					text := fmt.Sprint(r.Stream, r.Row)
+					if seen[text] {
 						again++
 					}
-					seen[string(r.raw)] = true
+					seen[text] = true
 				}
 				// The last row of a page may come again on the next one.
 				require.LessOrEqual(t, again, 1, "what was proven comes once")
@@ -193,19 +195,19 @@ func TestDayIsSpent(t *testing.T) {
 // rows that were written before it.
 func TestStateOfAnEarlyEnd(t *testing.T) {
 	visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: thin(syncs), network: nth("/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
+		out := s.run(ask{Only: thin(syncs), Network: nth("/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
 			if n < 3 {
 				return nil
 			}
-			return answer(r, http.StatusForbidden, "", "Reason", "BlockedUser")
+			return sitetest.Answer(r, http.StatusForbidden, "", "Reason", "BlockedUser")
 		})})
-		require.Equal(t, fault.Auth, fault.KindOf(out.report.Err))
+		require.Equal(t, fault.Auth, fault.KindOf(out.Report.Err))
 		greatest := map[string]int64{}
 		k := 0
 		check := func(state json.RawMessage) {
 			for _, name := range syncs {
 				for _, division := range []string{first, second} {
-					if text := bookmarkOf(t, state, name, division, "Timestamp"); text != "" {
+					if text := sitetest.Bookmark(t, state, name, division, "Timestamp"); text != "" {
 						n, err := strconv.ParseInt(text, 10, 64)
 						require.NoError(t, err)
 						require.LessOrEqual(t, n, greatest[name+division])
@@ -213,16 +215,16 @@ func TestStateOfAnEarlyEnd(t *testing.T) {
 				}
 			}
 		}
-		for at, state := range out.states {
-			for ; k < len(out.records) && out.records[k].at <= at; k++ {
-				r := &out.records[k]
-				n, err := strconv.ParseInt(r.text("Timestamp"), 10, 64)
+		for at, state := range out.States {
+			for ; k < len(out.Records) && out.Records[k].At <= at; k++ {
+				r := &out.Records[k]
+				n, err := strconv.ParseInt(r.Text("Timestamp"), 10, 64)
 				require.NoError(t, err)
-				id := r.stream + string(r.row()["_division"])
+				id := r.Stream + string(r.Row["_division"])
 				greatest[id] = max(greatest[id], n)
 			}
 			check(state)
 		}
-		require.Greater(t, len(out.states), 5)
+		require.Greater(t, len(out.States), 5)
 	})
 }

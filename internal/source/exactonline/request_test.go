@@ -15,6 +15,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // TestURLLength: an address is at most 6,000 characters long (DOC), whatever is
@@ -30,7 +31,7 @@ func TestURLLength(t *testing.T) {
 		var mu sync.Mutex
 		longest, which := 0, ""
 		asked := map[string]bool{}
-		network := between(func(r *http.Request, _ http.RoundTripper) *http.Response {
+		network := sitetest.Between(func(r *http.Request, _ http.RoundTripper) *http.Response {
 			// RequestURI is what goes over the wire, encoded.
 			path, query, _ := strings.Cut(r.URL.RequestURI(), "?")
 			path = strings.TrimPrefix(path, "/exact_online")
@@ -46,9 +47,9 @@ func TestURLLength(t *testing.T) {
 			}
 			return nil
 		})
-		out := s.run(ask{only: []string{"*"}, network: network, config: map[string]any{"divisions": first}})
-		require.NoError(t, out.report.Err)
-		require.Len(t, out.report.Streams, 375)
+		out := s.run(ask{Only: []string{"*"}, Network: network, Config: map[string]any{"divisions": first}})
+		require.NoError(t, out.Report.Err)
+		require.Len(t, out.Report.Streams, 375)
 		for _, set := range edm.Sets() {
 			require.True(t, asked[canonical("/api/v1/"+strings.ReplaceAll(set.Path, "{division}", first))], set.Name)
 		}
@@ -63,12 +64,12 @@ func canonical(path string) string { return strings.ToLower(path) }
 // TestSelect: what is not emitted is not asked for, and nothing of the tap's own.
 func TestSelect(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{accounts + ".Name", "vat_vat_codes.Description", "general_currencies", "sync_deleted"}, config: map[string]any{"include_deleted": true}}).complete()
+		out := s.run(ask{Only: []string{accounts + ".Name", "vat_vat_codes.Description", "general_currencies", "sync_deleted"}, Config: map[string]any{"include_deleted": true}}).Complete()
 		want := map[string][]string{
 			accounts:        {"ID", "Name", "Timestamp"},
 			"vat_vat_codes": {"Description", "ID", "Modified"},
 		}
-		for line := range strings.Lines(string(out.text)) {
+		for line := range strings.Lines(string(out.Text)) {
 			var m struct {
 				Type, Stream string
 				Schema       struct{ Properties map[string]json.RawMessage }
@@ -91,7 +92,7 @@ func TestSelect(t *testing.T) {
 		}
 		require.Len(t, want, 4)
 		for stream, names := range want {
-			for _, e := range out.calls(stream, "") {
+			for _, e := range calls(out, stream, "") {
 				q, err := url.ParseQuery(e.Query)
 				require.NoError(t, err)
 				selected := strings.Split(q.Get("$select"), ",")
@@ -117,16 +118,16 @@ func TestMandatoryFilters(t *testing.T) {
 			}
 		}
 		require.Greater(t, len(twins), 40)
-		out := s.run(ask{only: thin(twins)})
-		require.NoError(t, out.report.Err)
+		out := s.run(ask{Only: thin(twins)})
+		require.NoError(t, out.Report.Err)
 		var refused []string
-		for _, r := range out.report.Streams {
+		for _, r := range out.Report.Streams {
 			if r.Err != nil && fault.KindOf(r.Err) != fault.Permission {
 				refused = append(refused, r.Stream+": "+r.Err.Error())
 			}
 		}
 		require.Empty(t, refused)
-		require.Zero(t, out.stats.ByStatus["400"])
+		require.Zero(t, out.Stats.ByStatus["400"])
 	})
 }
 
@@ -134,8 +135,7 @@ func TestMandatoryFilters(t *testing.T) {
 // although its list is only empty (DOC, Tips), and wastes no call.
 func TestCheck(t *testing.T) {
 	visit(t, emulator.Options{Faults: "noscope@vat_vat_codes,noright@sync_crm_accounts,404@financial_journals,norows@financial_exchange_rates"}, func(t *testing.T, s *site) {
-		loaded := s.load(nil)
-		client := s.connect(source, loaded, s.server.Transport(), nil)
+		client, loaded := s.Connect(nil)
 		defer client.Close()
 		found, err := engine.Check(t.Context(), source, loaded.Stream, client, loaded.Start, source.Streams)
 		require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestCheck(t *testing.T) {
 				require.NoError(t, c.Err, c.Stream)
 			}
 		}
-		stats, err := s.server.Stats(name)
+		stats, err := s.Server.Stats(source.Name)
 		require.NoError(t, err)
 		t.Logf("%d calls for 375 streams", stats.Requests)
 		require.Zero(t, stats.ByStatus["429"])

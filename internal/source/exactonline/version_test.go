@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 func TestTouched(t *testing.T) {
 	visit(t, emulator.Options{Records: 2100}, func(t *testing.T, s *site) {
 		var early, late emulator.ID
-		s.server.OnPage(func(p emulator.Page) {
+		s.Server.OnPage(func(p emulator.Page) {
 			if p.Resource != banks {
 				return
 			}
@@ -35,34 +36,32 @@ func TestTouched(t *testing.T) {
 			case 2:
 				late = p.IDs[0]
 				// One that was written already, and one of this page.
-				reports, err := s.server.Change(name, emulator.Change{Stream: banks + "/" + first, IDs: []emulator.ID{early, late}})
-				require.NoError(t, err)
-				require.Len(t, reports[0].Touched, 2)
+				require.Len(t, s.Change(emulator.Change{Stream: banks + "/" + first, IDs: []emulator.ID{early, late}}).Touched, 2)
 			}
 		})
-		one := s.run(ask{only: thin([]string{banks}), config: map[string]any{"divisions": first}}).complete()
-		s.server.OnPage(nil)
+		one := s.run(ask{Only: thin([]string{banks}), Config: map[string]any{"divisions": first}}).Complete()
+		s.Server.OnPage(nil)
 		s.coversDivision(banks, first, one)
 		times := map[string]int{}
 		last := int64(0)
-		for _, r := range one.of(banks, first) {
-			row := r.row()
-			times[text(row, "ID")]++
-			at := number(t, text(row, "Timestamp"))
+		for _, r := range of(one, banks, first) {
+			row := r.Row
+			times[row.Text("ID")]++
+			at := number(t, row.Text("Timestamp"))
 			require.GreaterOrEqual(t, at, last, "ascending")
 			last = at
 		}
 		require.Equal(t, 2, times[string(early)])
 		require.Equal(t, 2, times[string(late)])
-		require.Equal(t, last, number(t, one.bookmark(banks, first, "Timestamp")))
+		require.Equal(t, last, number(t, one.Bookmark(banks, first, "Timestamp")))
 
-		two := s.run(ask{only: thin([]string{banks}), state: one.state}).complete()
-		require.Empty(t, two.of(banks, first))
-		report := s.change(emulator.Change{Stream: banks + "/" + first, Rows: 3, Insert: 2})
-		three := s.run(ask{only: thin([]string{banks}), state: two.state}).complete()
+		two := s.run(ask{Only: thin([]string{banks}), State: one.State}).Complete()
+		require.Empty(t, of(two, banks, first))
+		report := s.Change(emulator.Change{Stream: banks + "/" + first, Rows: 3, Insert: 2})
+		three := s.run(ask{Only: thin([]string{banks}), State: two.State}).Complete()
 		var got []emulator.ID
-		for _, r := range three.of(banks, first) {
-			got = append(got, emulator.ID(r.text("ID")))
+		for _, r := range of(three, banks, first) {
+			got = append(got, emulator.ID(r.Text("ID")))
 		}
 		require.ElementsMatch(t, slices.Concat(report.Touched, report.Inserted), got)
 		s.covers(banks, "ID", one, two, three)
@@ -73,7 +72,7 @@ func TestTouched(t *testing.T) {
 func TestMoving(t *testing.T) {
 	visit(t, emulator.Options{Records: 1100, Faults: "moving:1.0"}, func(t *testing.T, s *site) {
 		only := thin([]string{banks, batches, "sync_payroll_employments"})
-		one := s.run(ask{only: only}).complete()
+		one := s.run(ask{Only: only}).Complete()
 		for _, name := range []string{banks, batches, "sync_payroll_employments"} {
 			s.covers(name, "ID", one)
 		}
@@ -85,22 +84,22 @@ func TestMoving(t *testing.T) {
 func TestDocuments(t *testing.T) {
 	visit(t, emulator.Options{Records: 60}, func(t *testing.T, s *site) {
 		only := []string{invoices + ".InvoiceID", invoices + ".LineNumber", "sync_purchaseorder_purchase_orders.LineNumber"}
-		one := s.run(ask{only: only}).complete()
+		one := s.run(ask{Only: only}).Complete()
 		for _, name := range []string{invoices, "sync_purchaseorder_purchase_orders"} {
-			report := s.change(emulator.Change{Stream: name, Rows: 2})
+			report := s.Change(emulator.Change{Stream: name, Rows: 2})
 			require.Greater(t, len(report.Touched), 2)
-			two := s.run(ask{only: only, state: one.state}).complete()
+			two := s.run(ask{Only: only, State: one.State}).Complete()
 			var got []emulator.ID
 			headers := 0
-			for _, r := range two.of(name, "") {
-				got = append(got, emulator.ID(r.text("ID")))
-				if r.text("LineNumber") == "0" {
+			for _, r := range of(two, name, "") {
+				got = append(got, emulator.ID(r.Text("ID")))
+				if r.Text("LineNumber") == "0" {
 					headers++
 				}
 			}
 			require.ElementsMatch(t, report.Touched, got)
 			require.GreaterOrEqual(t, headers, 1)
-			one.state = two.state
+			one.State = two.State
 		}
 	})
 }
@@ -109,7 +108,7 @@ func TestDocuments(t *testing.T) {
 func (s *site) from(stream, division string, wall time.Time) (late, all []string) {
 	s.Helper()
 	var b bytes.Buffer
-	require.NoError(s, s.server.Truth(&b, name, stream))
+	require.NoError(s, s.Server.Truth(&b, source.Name, stream))
 	for line := range bytes.Lines(b.Bytes()) {
 		var row struct {
 			Division     json.Number `json:"_division"`
@@ -138,9 +137,9 @@ func TestStartDate(t *testing.T) {
 	} {
 		t.Run(wall, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 120}, func(t *testing.T, s *site) {
-				a := ask{only: []string{invoices + ".Modified", accounts + ".Modified"}, config: map[string]any{"start_date": start}}
-				one := s.run(a).complete()
-				asked := one.calls("sync_timestamp", "")
+				a := ask{Only: []string{invoices + ".Modified", accounts + ".Modified"}, Config: map[string]any{"start_date": start}}
+				one := s.run(a).Complete()
+				asked := calls(one, "sync_timestamp", "")
 				require.Len(t, asked, 2, "once in each division, and only of a set that it knows")
 				for _, e := range asked {
 					q, err := url.ParseQuery(e.Query)
@@ -153,18 +152,18 @@ func TestStartDate(t *testing.T) {
 				for _, division := range []string{first, second} {
 					late, all := s.from(invoices, division, clock)
 					var got []string
-					for _, r := range one.of(invoices, division) {
-						got = append(got, r.text("ID"))
+					for _, r := range of(one, invoices, division) {
+						got = append(got, r.Text("ID"))
 					}
 					require.Subset(t, got, late)
 					require.NotEmpty(t, late)
 					require.Less(t, len(got), len(all))
 					s.coversDivision(accounts, division, one)
 				}
-				a.state = one.state
-				two := s.run(a).complete()
-				require.Empty(t, two.calls("sync_timestamp", ""))
-				require.Empty(t, two.of(invoices, ""))
+				a.State = one.State
+				two := s.run(a).Complete()
+				require.Empty(t, calls(two, "sync_timestamp", ""))
+				require.Empty(t, of(two, invoices, ""))
 			})
 		})
 	}
@@ -176,20 +175,20 @@ func TestStartDate(t *testing.T) {
 func TestStartDateIsNotTold(t *testing.T) {
 	for title, refuse := range map[string]func(*http.Request) *http.Response{
 		"scope": func(r *http.Request) *http.Response {
-			return answer(r, http.StatusForbidden, `{"error":{"code":"","message":{"lang":"","value":"Forbidden - Application Scope Violated. Cannot read 'organization.administration' scope."}}}`)
+			return sitetest.Answer(r, http.StatusForbidden, `{"error":{"code":"","message":{"lang":"","value":"Forbidden - Application Scope Violated. Cannot read 'organization.administration' scope."}}}`)
 		},
-		"404":   func(r *http.Request) *http.Response { return answer(r, http.StatusNotFound, "<html></html>") },
-		"empty": func(r *http.Request) *http.Response { return answer(r, http.StatusOK, `{"d":{"results":[]}}`) },
+		"404":   func(r *http.Request) *http.Response { return sitetest.Answer(r, http.StatusNotFound, "<html></html>") },
+		"empty": func(r *http.Request) *http.Response { return sitetest.Answer(r, http.StatusOK, `{"d":{"results":[]}}`) },
 	} {
 		t.Run(title, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 40}, func(t *testing.T, s *site) {
 				refused := map[string]int{}
-				out := s.run(ask{only: []string{"sync_*.Modified"}, concurrency: 1, network: nth("/SyncTimestamp", func(_ int, r *http.Request) *http.Response {
+				out := s.run(ask{Only: []string{"sync_*.Modified"}, Concurrency: 1, Network: nth("/SyncTimestamp", func(_ int, r *http.Request) *http.Response {
 					refused[r.URL.Path]++
 					return refuse(r)
 				})})
 				require.NotEmpty(t, refused)
-				out.complete()
+				out.Complete()
 				s.covers(invoices, "ID", out)
 				s.covers("sync_subscription_subscription_lines", "ID", out)
 				if title != "empty" {
@@ -206,47 +205,47 @@ func TestStartDateIsNotTold(t *testing.T) {
 // the link to the next page has proven.
 func TestKilled(t *testing.T) {
 	visit(t, emulator.Options{Records: 3100}, func(t *testing.T, s *site) {
-		a := ask{only: thin([]string{banks}), config: map[string]any{"divisions": first}, concurrency: 1}
+		a := ask{Only: thin([]string{banks}), Config: map[string]any{"divisions": first}, Concurrency: 1}
 		want := s.truth(banks, "ID")[first]
 		for page := 1; page <= 5; page++ {
 			b := a
 			stop := make(chan struct{})
-			b.stop, b.rough = stop, true
-			b.network = nth("/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
+			b.Stop = stop
+			b.Network = nth("/sync/Payroll/BankAccounts", func(n int, r *http.Request) *http.Response {
 				if n == page {
 					time.Sleep(time.Millisecond) // what has come is written
 					close(stop)
 					<-r.Context().Done()
-					return answer(r, http.StatusServiceUnavailable, "") // nobody hears it
+					return sitetest.Answer(r, http.StatusServiceUnavailable, "") // nobody hears it
 				}
 				return nil
 			})
 			one := s.run(b)
 			if page == 5 { // there are four pages
-				one.complete()
+				one.Complete()
 				break
 			}
-			require.Error(t, one.report.Err)
-			require.Len(t, one.of(banks, ""), (page-1)*1000)
+			require.Error(t, one.Report.Err)
+			require.Len(t, of(one, banks, ""), (page-1)*1000)
 			c := a
-			c.state = one.state
-			two := s.run(c).complete()
+			c.State = one.State
+			two := s.run(c).Complete()
 			got := map[string]string{}
-			for _, r := range slices.Concat(one.records, two.records) {
-				row := r.row()
-				got[text(row, "ID")] = text(row, "Timestamp")
+			for _, r := range slices.Concat(one.Records, two.Records) {
+				row := r.Row
+				got[row.Text("ID")] = row.Text("Timestamp")
 			}
 			require.Equal(t, want, got)
-			q, err := url.ParseQuery(two.calls(banks, "")[0].Query)
+			q, err := url.ParseQuery(calls(two, banks, "")[0].Query)
 			require.NoError(t, err)
 			if page == 1 {
 				require.Equal(t, "Timestamp gt 1L", q.Get("$filter"))
 				continue
 			}
 			// The last row of a page but one is what is sure.
-			before := one.of(banks, "")
-			require.Equal(t, "Timestamp gt "+before[len(before)-2].text("Timestamp")+"L", q.Get("$filter"))
-			require.Len(t, two.of(banks, ""), 3100-(page-1)*1000+1)
+			before := of(one, banks, "")
+			require.Equal(t, "Timestamp gt "+before[len(before)-2].Text("Timestamp")+"L", q.Get("$filter"))
+			require.Len(t, of(two, banks, ""), 3100-(page-1)*1000+1)
 		}
 	})
 }
@@ -255,10 +254,10 @@ func TestKilled(t *testing.T) {
 // stream's own, and each division's list is read once.
 func TestDeleted(t *testing.T) {
 	visit(t, emulator.Options{Records: 8}, func(t *testing.T, s *site) {
-		a := ask{only: []string{"sync_*"}, config: map[string]any{"include_deleted": true}}
-		one := s.run(a).complete()
+		a := ask{Only: []string{"sync_*"}, Config: map[string]any{"include_deleted": true}}
+		one := s.run(a).Complete()
 		for _, division := range []string{first, second} {
-			require.Len(t, one.calls("sync_deleted", division), 2, "for the stream itself, and for all others")
+			require.Len(t, calls(one, "sync_deleted", division), 2, "for the stream itself, and for all others")
 		}
 		with := 0
 		for i := range source.Streams {
@@ -269,8 +268,8 @@ func TestDeleted(t *testing.T) {
 			with++
 			for _, division := range []string{first, second} {
 				ended := false
-				for _, r := range one.of(st.Name, division) {
-					gone := string(r.row()["_deleted_at"])
+				for _, r := range of(one, st.Name, division) {
+					gone := string(r.Row["_deleted_at"])
 					require.NotEmpty(t, gone, "%s has the member", st.Name)
 					require.False(t, ended && gone == "null", "a row after a deletion in %s", st.Name)
 					ended = ended || gone != "null"
@@ -283,19 +282,19 @@ func TestDeleted(t *testing.T) {
 		at := time.Date(2026, 11, 20, 11, 58, 7, 0, time.UTC)
 		want := map[string]bool{}
 		for _, name := range []string{accounts, banks, batches} {
-			report := s.change(emulator.Change{Stream: name, Delete: 2, At: at})
+			report := s.Change(emulator.Change{Stream: name, Delete: 2, At: at})
 			for _, id := range report.Deleted {
 				want[name+string(id)] = true
 			}
 		}
-		a.state = one.state
-		two := s.run(a).complete()
+		a.State = one.State
+		two := s.run(a).Complete()
 		got := map[string]bool{}
-		for _, r := range two.records {
-			if d := r.text("_deleted_at"); d != "null" && d != "" {
+		for _, r := range two.Records {
+			if d := r.Text("_deleted_at"); d != "null" && d != "" {
 				require.Equal(t, "2026-11-20T11:58:07Z", d)
-				got[r.stream+r.text("ID")] = true
-				for member, value := range r.row() {
+				got[r.Stream+r.Text("ID")] = true
+				for member, value := range r.Row {
 					if member != "_division" && member != "ID" && member != "_deleted_at" {
 						require.Equal(t, "null", string(value), member)
 					}
@@ -303,50 +302,50 @@ func TestDeleted(t *testing.T) {
 			}
 		}
 		require.Equal(t, want, got)
-		require.Len(t, two.of("sync_deleted", ""), 6)
-		require.Len(t, two.calls("sync_deleted", ""), 4)
-		s.covers(banks, "ID", &output{T: t, records: without(slices.Concat(one.records, two.records), want)})
+		require.Len(t, of(two, "sync_deleted", ""), 6)
+		require.Len(t, calls(two, "sync_deleted", ""), 4)
+		s.covers(banks, "ID", &output{T: t, Records: without(slices.Concat(one.Records, two.Records), want)})
 
-		a.state = two.state
-		three := s.run(a).complete()
-		require.Empty(t, versioned(three.records))
+		a.State = two.State
+		three := s.run(a).Complete()
+		require.Empty(t, versioned(three.Records))
 		require.Empty(t, gone(three, accounts))
 
 		// Not asked for: neither the member nor the list.
-		four := s.run(ask{only: []string{accounts}}).complete()
-		require.Empty(t, four.calls("sync_deleted", ""))
-		require.NotContains(t, string(four.text), "_deleted_at")
+		four := s.run(ask{Only: []string{accounts}}).Complete()
+		require.Empty(t, calls(four, "sync_deleted", ""))
+		require.NotContains(t, string(four.Text), "_deleted_at")
 	})
 }
 
 // gone are the records of deletions.
 func gone(o *output, stream string) []record {
-	return slices.DeleteFunc(o.of(stream, ""), func(r record) bool { return r.text("_deleted_at") == "null" })
+	return slices.DeleteFunc(of(o, stream, ""), func(r record) bool { return r.Text("_deleted_at") == "null" })
 }
 
 // without leaves out the rows that were deleted.
 func without(records []record, deleted map[string]bool) []record {
-	return slices.DeleteFunc(slices.Clone(records), func(r record) bool { return deleted[r.stream+r.text("ID")] })
+	return slices.DeleteFunc(slices.Clone(records), func(r record) bool { return deleted[r.Stream+r.Text("ID")] })
 }
 
 // TestForgotten: deletions are kept for two months (DOC); a bookmark that is
 // older has a gap behind it, which is told.
 func TestForgotten(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
-		a := ask{only: []string{"sync_deleted", banks}, config: map[string]any{"include_deleted": true}}
-		one := s.run(a).complete()
-		require.Empty(t, one.warnings(""))
+		a := ask{Only: []string{"sync_deleted", banks}, Config: map[string]any{"include_deleted": true}}
+		one := s.run(a).Complete()
+		require.Empty(t, one.Warnings(""))
 		for range 3 { // a refresh token that nobody uses lives for 30 days (DOC)
 			time.Sleep(19 * 24 * time.Hour)
-			s.run(ask{only: []string{"vat_vat_codes"}}).complete()
+			s.run(ask{Only: []string{"vat_vat_codes"}}).Complete()
 		}
-		a.state = one.state
-		two := s.run(a).complete()
-		require.Empty(t, two.warnings("forgets"), "57 days are no gap")
+		a.State = one.State
+		two := s.run(a).Complete()
+		require.Empty(t, two.Warnings("forgets"), "57 days are no gap")
 		time.Sleep(5 * 24 * time.Hour)
-		three := s.run(a).complete()
-		require.Len(t, three.warnings("forgets"), 4, "the list and the stream that uses it, in two divisions")
-		a.state = three.state
-		require.Empty(t, s.run(a).complete().warnings("forgets"), "told once")
+		three := s.run(a).Complete()
+		require.Len(t, three.Warnings("forgets"), 4, "the list and the stream that uses it, in two divisions")
+		a.State = three.State
+		require.Empty(t, s.run(a).Complete().Warnings("forgets"), "told once")
 	})
 }

@@ -45,16 +45,16 @@ func TestTurnOfTheClock(t *testing.T) {
 				for _, row := range table {
 					at, err := time.Parse(time.RFC3339Nano, row.changed)
 					require.NoError(t, err)
-					report := s.change(emulator.Change{Stream: stream, Insert: 1, At: at})
+					report := s.Change(emulator.Change{Stream: stream, Insert: 1, At: at})
 					require.Len(t, report.Inserted, 1)
 					want[string(report.Inserted[0])] = row.written
 				}
-				out := s.run(ask{only: []string{stream + ".Modified", stream + ".Created"}, config: map[string]any{"start_date": "2020-01-01"}}).complete()
+				out := s.run(ask{Only: []string{stream + ".Modified", stream + ".Created"}, Config: map[string]any{"start_date": "2020-01-01"}}).Complete()
 				found := 0
-				for _, r := range out.of(stream, "") {
-					if written, ok := want[r.text("ID")]; ok {
+				for _, r := range of(out, stream, "") {
+					if written, ok := want[r.Text("ID")]; ok {
 						found++
-						require.Equal(t, written, r.text("Modified"))
+						require.Equal(t, written, r.Text("Modified"))
 					}
 				}
 				require.Equal(t, len(want), found)
@@ -69,30 +69,30 @@ func TestTurnOfTheClock(t *testing.T) {
 func TestBookmarkInTheHourThatComesTwice(t *testing.T) {
 	clock := func(hour, minute int) time.Time { return time.Date(2026, 10, 25, hour, minute, 0, 0, time.UTC) }
 	visitAt(t, clock(0, 20), emulator.Options{}, func(t *testing.T, s *site) {
-		a := ask{only: []string{conditions}}
+		a := ask{Only: []string{conditions}}
 		change := func(at time.Time) string {
 			time.Sleep(time.Until(at))
-			report := s.change(emulator.Change{Stream: conditions + "/" + first, Insert: 1})
+			report := s.Change(emulator.Change{Stream: conditions + "/" + first, Insert: 1})
 			require.Len(t, report.Inserted, 1)
 			return string(report.Inserted[0])
 		}
 		change(clock(0, 50)) // 02:50 for the first time
 		time.Sleep(time.Until(clock(0, 55)))
-		out := s.run(a).complete()
-		require.Equal(t, "2026-10-25T00:50:00.000000Z", out.bookmark(conditions, first, "Modified"))
+		out := s.run(a).Complete()
+		require.Equal(t, "2026-10-25T00:50:00.000000Z", out.Bookmark(conditions, first, "Modified"))
 
 		for _, at := range []time.Time{clock(1, 10), clock(1, 49), clock(1, 59), clock(2, 5), clock(2, 6)} {
 			id := change(at)
 			time.Sleep(time.Minute)
-			a.state = out.state
-			before := out.bookmark(conditions, first, "Modified")
-			out = s.run(a).complete()
+			a.State = out.State
+			before := out.Bookmark(conditions, first, "Modified")
+			out = s.run(a).Complete()
 			found := false
-			for _, r := range out.of(conditions, first) {
-				found = found || r.text("ID") == id
+			for _, r := range of(out, conditions, first) {
+				found = found || r.Text("ID") == id
 			}
 			require.True(t, found, "changed at %s, bookmark %s", at, before)
-			q, err := url.ParseQuery(out.calls(conditions, first)[0].Query)
+			q, err := url.ParseQuery(calls(out, conditions, first)[0].Query)
 			require.NoError(t, err)
 			if at.Before(clock(2, 6)) {
 				require.Equal(t, "Modified ge datetime'2026-10-25T02:00:00'", q.Get("$filter"))
@@ -100,7 +100,7 @@ func TestBookmarkInTheHourThatComesTwice(t *testing.T) {
 				require.Equal(t, "Modified ge datetime'2026-10-25T03:05:00'", q.Get("$filter"))
 			}
 		}
-		require.Equal(t, "2026-10-25T02:06:00.000000Z", out.bookmark(conditions, first, "Modified"))
+		require.Equal(t, "2026-10-25T02:06:00.000000Z", out.Bookmark(conditions, first, "Modified"))
 	})
 }
 
@@ -109,21 +109,21 @@ func TestBookmarkInTheHourThatComesTwice(t *testing.T) {
 func TestPureDates(t *testing.T) {
 	visit(t, emulator.Options{Records: 40, Limits: "off"}, func(t *testing.T, s *site) {
 		only := []string{invoices, accounts, "sync_project_projects", "salesentry_sales_entries", "sync_hrm_leave_registrations", "purchaseentry_purchase_entries"}
-		out := s.run(ask{only: only, config: map[string]any{"start_date": "2001-01-01"}}).complete()
+		out := s.run(ask{Only: only, Config: map[string]any{"start_date": "2001-01-01"}}).Complete()
 		dates, moments := 0, 0
 		for _, stream := range only {
 			key := keyOf(stream)
 			rows := map[string]map[string]json.RawMessage{}
 			var b bytes.Buffer
-			require.NoError(t, s.server.Truth(&b, name, stream))
+			require.NoError(t, s.Server.Truth(&b, source.Name, stream))
 			for line := range bytes.Lines(b.Bytes()) {
 				var row map[string]json.RawMessage
 				require.NoError(t, json.Unmarshal(line, &row))
 				rows[string(row["_division"])+string(row[key])] = row
 			}
-			require.Len(t, out.of(stream, ""), len(rows))
-			for _, r := range out.of(stream, "") {
-				got := r.row()
+			require.Len(t, of(out, stream, ""), len(rows))
+			for _, r := range of(out, stream, "") {
+				got := r.Row
 				for member, raw := range rows[string(got["_division"])+string(got[key])] {
 					text, ok := strings.CutPrefix(string(raw), `"/Date(`)
 					if !ok {

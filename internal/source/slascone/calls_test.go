@@ -20,29 +20,29 @@ import (
 // default selection in 100 calls.
 func TestCalls(t *testing.T) {
 	visit(t, emulator.Options{Records: 1000}, func(t *testing.T, s *site) {
-		out := s.run(ask{}).complete()
-		require.Len(t, out.rows["products"], 20)
+		out := s.run(ask{}).Complete()
+		require.Len(t, out.Rows("products"), 20)
 		chosen := 0
 		for i := range source.Streams {
 			if st := &source.Streams[i]; st.Selected {
 				chosen++
-				require.NotEmpty(t, out.rows[st.Name])
+				require.NotEmpty(t, out.Rows(st.Name))
 				if st.With != nil {
 					s.whole(out, st.Name)
 				}
 			}
 		}
 		for _, name := range []string{"licenses", "license_overview"} {
-			keys := out.keys(name)
+			keys := out.Keys(name)
 			slices.Sort(keys)
 			require.Len(t, slices.Compact(keys), 1000)
-			require.Len(t, out.rows[name], 1000)
+			require.Len(t, out.Rows(name), 1000)
 		}
-		require.Len(t, out.report.Streams, chosen)
-		t.Logf("default selection: %d streams, %d calls", chosen, len(out.asked))
-		require.LessOrEqual(t, len(out.asked), 100)
+		require.Len(t, out.Report.Streams, chosen)
+		t.Logf("default selection: %d streams, %d calls", chosen, len(out.Asked))
+		require.LessOrEqual(t, len(out.Asked), 100)
 		count := map[string]int{}
-		for _, e := range out.asked {
+		for _, e := range out.Asked {
 			count[e.Resource]++
 		}
 		for _, resource := range slices.Sorted(maps.Keys(count)) {
@@ -55,14 +55,14 @@ func TestCalls(t *testing.T) {
 // Each stream with a parent costs a call for each of those that may have rows.
 func TestChildCalls(t *testing.T) {
 	visit(t, emulator.Options{Records: 200}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"*"}}).complete()
+		out := s.run(ask{Only: []string{"*"}}).Complete()
 		for _, name := range all() {
 			st := source.Stream(name)
 			if st.Parent == nil {
 				continue
 			}
-			n, parents := len(out.calls(name)), len(out.rows[st.Parent.Stream])
-			t.Logf("%-32s %5d rows, %4d of %4d parents asked", name, len(out.rows[name]), n, parents)
+			n, parents := len(out.Calls(name)), len(out.Rows(st.Parent.Stream))
+			t.Logf("%-32s %5d rows, %4d of %4d parents asked", name, len(out.Rows(name)), n, parents)
 			require.LessOrEqual(t, n, parents+2, name)
 			if len(st.Parent.Prune) > 0 {
 				require.LessOrEqual(t, n, 3*parents/4, name)
@@ -87,8 +87,8 @@ func TestRiders(t *testing.T) {
 			{[]string{beats}, false},
 			{[]string{analytical}, true},
 		} {
-			out := s.run(ask{only: test.only}).complete()
-			calls := out.calls(carrier)
+			out := s.run(ask{Only: test.only}).Complete()
+			calls := out.Calls(carrier)
 			require.LessOrEqual(t, len(calls), 30+2*3, "one for each license, more for the few with many tokens")
 			for _, e := range calls {
 				require.Equal(t, test.with, strings.Contains(e.Query, "include_analytical_heartbeats=true"), "%s: %s", test.only, e.Query)
@@ -97,7 +97,7 @@ func TestRiders(t *testing.T) {
 				if slices.Contains(test.only, name) {
 					s.whole(out, name)
 				} else {
-					require.Empty(t, out.rows[name], name)
+					require.Empty(t, out.Rows(name), name)
 				}
 			}
 		}
@@ -107,17 +107,17 @@ func TestRiders(t *testing.T) {
 // Only what a row says prunes: of a null nothing is known.
 func TestPrune(t *testing.T) {
 	visit(t, emulator.Options{Faults: "v25"}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"license_tags", "consumption_balances", "license_overview"}}).complete()
+		out := s.run(ask{Only: []string{"license_tags", "consumption_balances", "license_overview"}}).Complete()
 		told := map[string]string{"license_tags": "tag_assignments", "consumption_balances": "has_consumption_heartbeats"}
 		no := map[string]string{"license_tags": "[]", "consumption_balances": "false"}
 		for name, member := range told {
 			asked := map[string]bool{}
-			for _, e := range out.calls(name) {
+			for _, e := range out.Calls(name) {
 				asked[regexp.MustCompile(`licenses/([^/]+)/`).FindStringSubmatch(e.Path)[1]] = true
 			}
-			for _, row := range out.rows["license_overview"] {
-				id := row.text("id")
-				require.Equal(t, row.get(member) != no[name], asked[id], "%s: %s is %s", name, member, row.get(member))
+			for _, row := range out.Rows("license_overview") {
+				id := row.Text("id")
+				require.Equal(t, string(row[member]) != no[name], asked[id], "%s: %s is %s", name, member, string(row[member]))
 			}
 		}
 	})
@@ -171,14 +171,14 @@ func (f *flying) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestOneAtATime(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
 		var f *flying
-		out := s.run(ask{only: []string{"*"}, concurrency: 8, network: func(to http.RoundTripper) http.RoundTripper {
+		out := s.run(ask{Only: []string{"*"}, Concurrency: 8, Network: func(to http.RoundTripper) http.RoundTripper {
 			f = &flying{to: to}
 			return f
-		}}).complete()
+		}}).Complete()
 		require.EqualValues(t, 1, f.most.Load())
-		one := s.run(ask{only: []string{"*"}, concurrency: 1}).complete()
+		one := s.run(ask{Only: []string{"*"}, Concurrency: 1}).Complete()
 		for _, name := range all() {
-			require.Equal(t, one.keys(name), out.keys(name), name)
+			require.Equal(t, one.Keys(name), out.Keys(name), name)
 		}
 	})
 }
@@ -188,10 +188,10 @@ func TestThrottled(t *testing.T) {
 	for _, faults := range []string{"429:3", "429-bare:3", "429-date:2", "reads-limited,plan-basic"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults, Records: 16}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: []string{"*"}}).complete()
+				out := s.run(ask{Only: []string{"*"}}).Complete()
 				s.whole(out, all()...)
 				refused := 0
-				for i, e := range out.asked[:len(out.asked)-1] {
+				for i, e := range out.Asked[:len(out.Asked)-1] {
 					if e.Status != http.StatusTooManyRequests {
 						continue
 					}
@@ -203,7 +203,7 @@ func TestThrottled(t *testing.T) {
 					if strings.HasPrefix(faults, "429-date") {
 						least = time.Second
 					}
-					require.GreaterOrEqual(t, out.asked[i+1].Time.Sub(e.Time), least)
+					require.GreaterOrEqual(t, out.Asked[i+1].Time.Sub(e.Time), least)
 				}
 				require.Positive(t, refused)
 				require.LessOrEqual(t, refused, 5)

@@ -11,20 +11,19 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
-	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
 )
 
 // A service that ignores which page is asked for gives all it has, or is told.
 func TestPageIgnored(t *testing.T) {
 	visit(t, emulator.Options{Faults: "page-ignored", Records: 230}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"licenses", "license_overview", "license_assignments", "license_users"}})
-		require.NoError(t, out.report.Err)
+		out := s.run(ask{Only: []string{"licenses", "license_overview", "license_assignments", "license_users"}})
+		require.NoError(t, out.Report.Err)
 		for _, name := range []string{"licenses", "license_overview", "license_assignments", "license_users"} {
-			out.broken(name)
+			broken(out, name)
 		}
-		require.Contains(t, out.result("licenses").Err.Error(), "the vendor counts 202 rows, but the pages bring 100")
-		require.LessOrEqual(t, len(out.asked), 60)
-		fits := s.run(ask{only: []string{"licenses", "license_overview"}, config: map[string]any{"page_size": 230}}).complete()
+		require.Contains(t, out.Result("licenses").Err.Error(), "the vendor counts 202 rows, but the pages bring 100")
+		require.LessOrEqual(t, len(out.Asked), 60)
+		fits := s.run(ask{Only: []string{"licenses", "license_overview"}, Config: map[string]any{"page_size": 230}}).Complete()
 		s.whole(fits, "licenses", "license_overview")
 	})
 }
@@ -37,18 +36,17 @@ func TestMoving(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults, Records: 330}, func(t *testing.T, s *site) {
 				before := s.truth("licenses")
 				n := 0
-				s.server.OnPage(func(p emulator.Page) {
-					if p.Source != name || p.Resource != "licenses" || len(p.IDs) < 3 || n >= 6 {
+				s.Server.OnPage(func(p emulator.Page) {
+					if p.Source != source.Name || p.Resource != "licenses" || len(p.IDs) < 3 || n >= 6 {
 						return
 					}
 					n++
-					_, err := s.server.Change(name, emulator.Change{Stream: "licenses", IDs: p.IDs[:1], Gone: p.IDs[2:3], Insert: n % 2})
-					require.NoError(t, err)
+					s.Change(emulator.Change{Stream: "licenses", IDs: p.IDs[:1], Gone: p.IDs[2:3], Insert: n % 2})
 				})
-				out := s.run(ask{only: []string{"licenses"}}).complete()
+				out := s.run(ask{Only: []string{"licenses"}}).Complete()
 				require.Equal(t, 6, n)
 				after := s.truth("licenses")
-				have := out.keys("licenses")
+				have := out.Keys("licenses")
 				for _, id := range before {
 					if slices.Contains(after, id) {
 						require.Contains(t, have, id)
@@ -64,18 +62,18 @@ func TestDenied(t *testing.T) {
 	for _, faults := range []string{"", "denied-html"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{config: map[string]any{"admin_key": "wrong"}})
-				require.Equal(t, fault.Auth, fault.KindOf(out.report.Err))
-				require.Len(t, out.asked, 1)
+				out := s.run(ask{Config: map[string]any{"admin_key": "wrong"}})
+				require.Equal(t, fault.Auth, fault.KindOf(out.Report.Err))
+				require.Len(t, out.Asked, 1)
 			})
 		})
 	}
 	for _, faults := range []string{"denied-403", "denied-403,denied-html"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{config: map[string]any{"admin_key": "wrong"}})
-				require.NoError(t, out.report.Err)
-				for _, r := range out.report.Streams {
+				out := s.run(ask{Config: map[string]any{"admin_key": "wrong"}})
+				require.NoError(t, out.Report.Err)
+				for _, r := range out.Report.Streams {
 					require.True(t, r.Skipped, r.Stream) // which makes 3 of all
 				}
 			})
@@ -88,11 +86,11 @@ func TestNoRight(t *testing.T) {
 	for _, refused := range []string{"license_users", "customer_contacts", "license_history", "resellers", "license_types"} {
 		t.Run(refused, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: "noright@" + refused, Records: 12}, func(t *testing.T, s *site) {
-				out := s.run(ask{only: []string{"*"}})
-				require.NoError(t, out.report.Err)
+				out := s.run(ask{Only: []string{"*"}})
+				require.NoError(t, out.Report.Err)
 				for _, name := range all() {
 					needs := source.Stream(name).Needs() == refused
-					require.Equal(t, name == refused || needs, out.result(name).Skipped, name)
+					require.Equal(t, name == refused || needs, out.Result(name).Skipped, name)
 					if name != refused && !needs {
 						s.whole(out, name)
 					}
@@ -102,7 +100,7 @@ func TestNoRight(t *testing.T) {
 	}
 	// Where the count may not be asked for, the pages are read without.
 	visit(t, emulator.Options{Faults: "noright@license_overview", Records: 230}, func(_ *testing.T, s *site) {
-		s.whole(s.run(ask{only: []string{"licenses"}}).complete(), "licenses")
+		s.whole(s.run(ask{Only: []string{"licenses"}}).Complete(), "licenses")
 	})
 }
 
@@ -111,28 +109,27 @@ func TestNoRight(t *testing.T) {
 func TestConflict(t *testing.T) {
 	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
 		only := []string{"license_history", "consumption_heartbeats", "license_users"}
-		first := s.run(ask{only: only}).complete()
-		require.Empty(t, first.warnings())
+		first := s.run(ask{Only: only}).Complete()
+		require.Empty(t, first.Warnings(""))
 		time.Sleep(72 * time.Hour)
 		for _, name := range only[:2] {
-			_, err := s.server.Change(source.Name, emulator.Change{Stream: name, Insert: 20})
-			require.NoError(t, err)
+			s.Change(emulator.Change{Stream: name, Insert: 20})
 		}
 		require.NoError(t, s.behind.Switch("conflict", 0.3))
-		held := s.run(ask{only: only, state: first.state}).complete()
-		require.JSONEq(t, string(first.state), string(held.state), "bookmarks stay")
-		warnings := strings.Join(held.warnings(), "")
+		held := s.run(ask{Only: only, State: first.State}).Complete()
+		require.JSONEq(t, string(first.State), string(held.State), "bookmarks stay")
+		warnings := strings.Join(held.Warnings(""), "")
 		require.Contains(t, warnings, "License is inactive")
-		require.LessOrEqual(t, len(held.warnings()), 4*len(only))
+		require.LessOrEqual(t, len(held.Warnings("")), 4*len(only))
 
 		require.NoError(t, s.behind.Switch("conflict", 0))
-		last := s.run(ask{only: only, state: held.state}).complete()
-		require.NotEqual(t, string(first.state), string(last.state))
+		last := s.run(ask{Only: only, State: held.State}).Complete()
+		require.NotEqual(t, string(first.State), string(last.State))
 		for _, name := range only[:2] {
-			seen := append(first.keys(name), last.keys(name)...)
+			seen := append(first.Keys(name), last.Keys(name)...)
 			slices.Sort(seen)
 			require.Subset(t, seen, s.truth(name), name)
-			require.GreaterOrEqual(t, len(last.rows[name]), 20, name)
+			require.GreaterOrEqual(t, len(last.Rows(name)), 20, name)
 		}
 	})
 }
@@ -144,38 +141,37 @@ func TestIncremental(t *testing.T) {
 	for _, faults := range []string{"", "from-exclusive,to-exclusive", "created-on-arrival", "filter-by-event", "rollback-counter", "offset-times"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults}, func(t *testing.T, s *site) {
-				first := s.run(ask{only: streams}).complete()
+				first := s.run(ask{Only: streams}).Complete()
 				s.whole(first, streams...)
 				seen := map[string]map[string]bool{}
 				for _, name := range streams {
 					seen[name] = map[string]bool{}
-					for _, k := range first.keys(name) {
+					for _, k := range first.Keys(name) {
 						seen[name][k] = true
 					}
 				}
-				state := first.state
+				state := first.State
 				for range 4 {
 					time.Sleep(31 * time.Hour)
 					for _, name := range streams {
 						// Every second consumption happened 20 hours before.
-						_, err := s.server.Change(source.Name, emulator.Change{Stream: name, Insert: 6})
-						require.NoError(t, err)
+						s.Change(emulator.Change{Stream: name, Insert: 6})
 					}
 					time.Sleep(time.Hour)
-					next := s.run(ask{only: streams, state: state}).complete()
+					next := s.run(ask{Only: streams, State: state}).Complete()
 					for _, name := range streams {
-						require.NotEmpty(t, next.rows[name], name)
-						require.Less(t, len(next.rows[name]), 40, "%s reads what is new", name)
-						for _, k := range next.keys(name) {
+						require.NotEmpty(t, next.Rows(name), name)
+						require.Less(t, len(next.Rows(name)), 40, "%s reads what is new", name)
+						for _, k := range next.Keys(name) {
 							seen[name][k] = true
 						}
 						for _, k := range s.truth(name) {
 							require.True(t, seen[name][k], "%s: %s is lost", name, k)
 						}
 					}
-					state = next.state
+					state = next.State
 				}
-				for _, e := range s.run(ask{only: streams[4:], state: state}).complete().calls(streams[4]) {
+				for _, e := range s.run(ask{Only: streams[4:], State: state}).Complete().Calls(streams[4]) {
 					require.Contains(t, e.Query, "date_from=")
 					require.NotContains(t, e.Query, "date_to=")
 				}
@@ -190,23 +186,23 @@ func TestWindows(t *testing.T) {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults}, func(t *testing.T, s *site) {
 				const stream = "consumption_heartbeats"
-				whole := s.run(ask{only: []string{stream}}).complete()
+				whole := s.run(ask{Only: []string{stream}}).Complete()
 				at := map[string]string{}
 				var instants []string
-				for _, row := range whole.rows[stream] {
-					at[key(stream, row)] = row.text("created_date_utc")
+				for _, row := range whole.Rows(stream) {
+					at[key(stream, row)] = row.Text("created_date_utc")
 					instants = append(instants, at[key(stream, row)])
 				}
 				slices.Sort(instants)
 				from, to := instants[len(instants)/4], instants[len(instants)/2]
-				out := s.run(ask{only: []string{stream}, config: map[string]any{"start_date": from, "end_date": to, "date_window_size": 5}}).complete()
+				out := s.run(ask{Only: []string{stream}, Config: map[string]any{"start_date": from, "end_date": to, "date_window_size": 5}}).Complete()
 				var want []string
 				for k, v := range at {
 					if v >= from && v <= to {
 						want = append(want, k)
 					}
 				}
-				have := out.keys(stream)
+				have := out.Keys(stream)
 				slices.Sort(want)
 				slices.Sort(have)
 				require.Equal(t, want, slices.Compact(have))
@@ -218,38 +214,35 @@ func TestWindows(t *testing.T) {
 // Instants have 0 to 7 digits of a second, and compare as instants.
 func TestInstants(t *testing.T) {
 	visit(t, emulator.Options{Faults: "offset-times"}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"*"}}).complete()
+		out := s.run(ask{Only: []string{"*"}}).Complete()
 		seen := map[int]bool{}
-		for _, rows := range out.rows {
-			for _, row := range rows {
-				m := jsonspan.NewMembers(row, 0)
-				for m.Next() {
-					var text string
-					if !strings.HasSuffix(string(m.Name()), "_utc") || json.Unmarshal(m.Value(), &text) != nil || text == "" {
-						continue
-					}
-					at, err := time.Parse(time.RFC3339Nano, text)
-					require.NoError(t, err)
-					require.True(t, strings.HasSuffix(text, "Z"), text)
-					require.Less(t, at.Year(), 9999)
-					_, fraction, _ := strings.Cut(text, ".")
-					seen[len(strings.TrimSuffix(fraction, "Z"))] = true
+		for _, row := range out.Records {
+			for member, raw := range row.Row {
+				var text string
+				if !strings.HasSuffix(member, "_utc") || json.Unmarshal(raw, &text) != nil || text == "" {
+					continue
 				}
+				at, err := time.Parse(time.RFC3339Nano, text)
+				require.NoError(t, err)
+				require.True(t, strings.HasSuffix(text, "Z"), text)
+				require.Less(t, at.Year(), 9999)
+				_, fraction, _ := strings.Cut(text, ".")
+				seen[len(strings.TrimSuffix(fraction, "Z"))] = true
 			}
 		}
 		require.Greater(t, len(seen), 2, "%v", seen)
 		perpetual := 0
-		for _, row := range out.rows["license_overview"] {
-			if strings.Contains(row.get("_rescued_data"), "9999-12-31T23:59:59.9999999Z") {
-				require.Equal(t, "null", row.get("expiration_date_utc"))
+		for _, row := range out.Rows("license_overview") {
+			if strings.Contains(string(row["_rescued_data"]), "9999-12-31T23:59:59.9999999Z") {
+				require.Equal(t, "null", string(row["expiration_date_utc"]))
 				perpetual++
 			}
 		}
 		require.Positive(t, perpetual)
-		for name, marks := range bookmarks(t, out.state) {
+		for name, marks := range bookmarks(t, out.State) {
 			var last time.Time
-			for _, row := range out.rows[name] {
-				at, err := time.Parse(time.RFC3339Nano, row.text("created_date_utc"))
+			for _, row := range out.Rows(name) {
+				at, err := time.Parse(time.RFC3339Nano, row.Text("created_date_utc"))
 				require.NoError(t, err)
 				if at.After(last) {
 					last = at
@@ -288,10 +281,10 @@ func TestConfig(t *testing.T) {
 			{map[string]any{"admin_key": nil}, "admin_key"},
 			{map[string]any{"page_size": 5}, "page_size"},
 		} {
-			_, err := s.check(test.with)
+			_, err := s.Check(test.with)
 			require.ErrorContains(t, err, test.told)
 		}
-		_, err := s.check(map[string]any{"start_date": nil, "page_size": "250"})
+		_, err := s.Check(map[string]any{"start_date": nil, "page_size": "250"})
 		require.NoError(t, err)
 	})
 }
@@ -299,13 +292,13 @@ func TestConfig(t *testing.T) {
 // A resource that is not there for any parent is no trouble with one of them.
 func TestAbsent(t *testing.T) {
 	visit(t, emulator.Options{Faults: "404@license_history,404@license_users,404@products/detail"}, func(t *testing.T, s *site) {
-		out := s.run(ask{only: []string{"license_history", "license_users", "product_features", "license_tags"}})
-		require.NoError(t, out.report.Err)
-		require.Equal(t, fault.Refused, fault.KindOf(out.result("license_history").Err))
-		require.Equal(t, fault.Refused, fault.KindOf(out.result("product_features").Err))
-		require.NoError(t, out.result("license_users").Err, "there may be none")
+		out := s.run(ask{Only: []string{"license_history", "license_users", "product_features", "license_tags"}})
+		require.NoError(t, out.Report.Err)
+		require.Equal(t, fault.Refused, fault.KindOf(out.Result("license_history").Err))
+		require.Equal(t, fault.Refused, fault.KindOf(out.Result("product_features").Err))
+		require.NoError(t, out.Result("license_users").Err, "there may be none")
 		s.whole(out, "license_tags")
-		require.NotContains(t, string(out.state), "license_history")
-		require.LessOrEqual(t, len(out.warnings()), 4*3)
+		require.NotContains(t, string(out.State), "license_history")
+		require.LessOrEqual(t, len(out.Warnings("")), 4*3)
 	})
 }

@@ -207,12 +207,14 @@ func detailed(name, member string) stream.Stream {
 	}
 }
 
-// shipments lie in the releases of a product's detail. DOC.
+// shipments lie in the releases of a product's detail. DOC. How deep the detail
+// goes is not told (GUESS: maybe not down to the properties of a shipment).
 func shipments() stream.Stream {
 	const releases = "software_release_limitations"
 	s := detailed("software_shipments", releases)
 	s.With.Inside += ".software_shipments"
 	s.With.Else = append(s.With.Else, "products/{product_id}/"+releases+"/{id}/software_shipments")
+	s.With.Whole = []string{"properties"}
 	return s
 }
 

@@ -20,7 +20,7 @@ func TestTable(t *testing.T) {
 // TestEverything reads every stream, and compares it with what the service has.
 func TestEverything(t *testing.T) {
 	visit(t, emulator.Options{}, func(_ *testing.T, s *site) {
-		out := s.run(ask{only: []string{"*"}}).complete()
+		out := s.run(ask{Only: []string{"*"}}).Complete()
 		s.whole(out, all()...)
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // A guess must not lose rows, whichever way it turns out: with each switch of the
@@ -43,6 +44,7 @@ func TestSwitches(t *testing.T) {
 		{faults: "active-only", records: 120},
 		{faults: "active-only,page-zero,order-shifts", streams: paged, records: 230},
 		{faults: "detail-bare"},
+		{faults: "shallow"},
 		{faults: "empty-list"},
 		{faults: "empty-list,norows"},
 		{faults: "empty-204"},
@@ -79,7 +81,7 @@ func TestSwitches(t *testing.T) {
 		{faults: "reads-limited,plan-basic,throttle-window"},
 		{faults: "patch-keeps-active,patch-null-keeps", streams: paged}, // of writes
 	} {
-		if underRace && n%6 > 0 {
+		if sitetest.UnderRace && n%6 > 0 {
 			continue
 		}
 		t.Run(test.faults, func(t *testing.T) {
@@ -91,15 +93,15 @@ func TestSwitches(t *testing.T) {
 				if streams == nil {
 					streams = all()
 				}
-				out := s.run(ask{only: streams, config: test.config}).complete()
+				out := s.run(ask{Only: streams, Config: test.config}).Complete()
 				if test.again {
 					for _, name := range streams {
-						require.Subset(t, out.keys(name), s.truth(name), name)
+						require.Subset(t, out.Keys(name), s.truth(name), name)
 					}
 				} else {
 					s.whole(out, streams...)
 				}
-				t.Logf("%d calls, %d warnings, %s", len(out.asked), len(out.warnings()), out.took)
+				t.Logf("%d calls, %d warnings, %s", len(out.Asked), len(out.Warnings("")), out.Took)
 			})
 		})
 	}

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +23,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
 	"github.com/tap-backoffice/tap-backoffice/internal/secret"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -48,19 +48,17 @@ type account struct {
 	delay time.Duration // of a token request, on its way
 }
 
-// visit opens the stand-in in a bubble.
+// visit opens the stand-in and does something there.
 func visit(t *testing.T, faults string, do func(*testing.T, *account)) {
 	t.Helper()
-	store := filepath.Join(t.TempDir(), "tokens.json")
-	synctest.Test(t, func(t *testing.T) {
-		a := &account{t: t, store: store, told: "https://www.zohoapis.com", config: map[string]string{
-			"client_id": stand.ClientID, "client_secret": stand.ClientSecret, "refresh_token": stand.RefreshToken,
-			"region": "us", "environment": "production", "quota_reserve": "0",
-		}}
-		var err error
-		a.server, err = emulator.New(emulator.Options{Records: 10, Faults: faults}, stand.Watched(&a.behind))
-		require.NoError(t, err)
-		do(t, a)
+	a := &account{store: filepath.Join(t.TempDir(), "tokens.json"), told: "https://www.zohoapis.com", config: map[string]string{
+		"client_id": stand.ClientID, "client_secret": stand.ClientSecret, "refresh_token": stand.RefreshToken,
+		"region": "us", "environment": "production", "quota_reserve": "0",
+	}}
+	p := sitetest.Place{Source: Source(), Plugin: stand.Watched(&a.behind), Options: emulator.Options{Records: 10, Faults: faults}}
+	sitetest.Visit(t, p, func(s *sitetest.Site) {
+		a.t, a.server = s.T, s.Server
+		do(s.T, a)
 	})
 }
 

@@ -1,200 +1,21 @@
 package zohocrm_test
 
 import (
-	"bytes"
 	"encoding/json"
-	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/tap-backoffice/tap-backoffice/internal/auth"
-	"github.com/tap-backoffice/tap-backoffice/internal/budget"
-	"github.com/tap-backoffice/tap-backoffice/internal/config"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
-	stand "github.com/tap-backoffice/tap-backoffice/internal/emulator/zohocrm"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
-	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
 	"github.com/tap-backoffice/tap-backoffice/internal/record"
-	"github.com/tap-backoffice/tap-backoffice/internal/singer"
-	"github.com/tap-backoffice/tap-backoffice/internal/source/zohocrm"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
-
-// place is the stand-in, and the source with the modules that were found there.
-type place struct {
-	*testing.T
-	server *emulator.Server
-	behind *stand.Service
-	src    *stream.Source
-	loaded *config.Loaded
-	client *httpx.Client
-	store  string
-}
-
-// visited opens the stand-in in a bubble, finds its modules and does something.
-func visited(t *testing.T, o emulator.Options, switches []string, do func(*place)) {
-	t.Helper()
-	store := filepath.Join(t.TempDir(), "tokens.json")
-	synctest.Test(t, func(t *testing.T) {
-		time.Sleep(time.Until(time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)))
-		if o.Limits == "" {
-			o.Limits = "off"
-		}
-		p := &place{T: t, store: store}
-		var err error
-		p.server, err = emulator.New(o, stand.Watched(&p.behind))
-		require.NoError(t, err)
-		for _, name := range switches {
-			require.NoError(t, p.behind.Switch(name, true))
-		}
-		p.src = zohocrm.Source()
-		p.connect(nil)
-		found, err := p.src.Discover(t.Context(), p.client, p.loaded.Stream, nil)
-		require.NoError(t, err)
-		for _, st := range found {
-			if old := p.src.Stream(st.Name); old != nil {
-				*old = st
-			} else {
-				p.src.Streams = append(p.src.Streams, st)
-			}
-		}
-		do(p)
-		p.client.Close()
-		time.Sleep(time.Minute)
-	})
-}
-
-// connect makes a client with the stand-in's config and more.
-func (p *place) connect(more map[string]any) {
-	p.Helper()
-	if p.client != nil {
-		p.client.Close()
-	}
-	values, err := p.server.Config(p.src.Name, "http://127.0.0.1:1")
-	require.NoError(p, err)
-	values["token_store"] = p.store
-	values["start_date"] = "2010-01-01"
-	maps.Copy(values, more)
-	text, err := json.Marshal(values)
-	require.NoError(p, err)
-	path := filepath.Join(p.TempDir(), "config.json")
-	require.NoError(p, os.WriteFile(path, text, 0o600))
-	raw, err := config.Read([]string{path}, nil)
-	require.NoError(p, err)
-	p.loaded, err = raw.Check(p.src)
-	require.NoError(p, err)
-	c := p.loaded
-	opt := httpx.Options{
-		Source: p.src, Config: c.Stream, APIURL: c.APIURL, Budget: budget.New(p.src.Limits, budget.Options{Config: c.Stream}),
-		Timeout: c.Timeout, MaxRetries: c.MaxRetries, MaxResponse: c.MaxResponse, Log: slog.New(slog.DiscardHandler),
-		Secrets: c.Secrets(), Transport: p.server.Transport(), Rand: func() float64 { return 0.5 },
-	}
-	opt.Auth, err = httpx.Authenticator(opt, auth.OAuthOptions{Lookup: c.Secret, Store: c.TokenStore})
-	require.NoError(p, err)
-	p.client, err = httpx.New(opt)
-	require.NoError(p, err)
-}
-
-// outcome is what a run left behind.
-type outcome struct {
-	records map[string]map[string]map[string]json.RawMessage // by stream and id
-	rows    map[string][]map[string]json.RawMessage          // by stream
-	report  *engine.Report
-	log     string
-	stats   emulator.Stats
-	credits map[string]int
-}
-
-// sync runs the engine over some streams.
-func (p *place) sync(more map[string]any, only ...string) *outcome {
-	p.Helper()
-	p.connect(more)
-	c, err := engine.Catalog(p.src, p.src.Streams)
-	require.NoError(p, err)
-	c, _, err = singer.LoadCatalog(c.AppendJSON(nil)) // hints are what a catalog keeps of them
-	require.NoError(p, err)
-	patterns, err := singer.ParsePatterns(only)
-	require.NoError(p, err)
-	require.Empty(p, patterns.Apply(c))
-	// Reset brings back the credits too.
-	before, err := p.server.Stats(p.src.Name)
-	require.NoError(p, err)
-	spent := p.behind.Credits()
-	var kept, logs bytes.Buffer
-	out := &outcome{records: map[string]map[string]map[string]json.RawMessage{}, rows: map[string][]map[string]json.RawMessage{}}
-	out.report = engine.Run(p.Context(), engine.Options{
-		Source: p.src, Config: p.loaded.Stream, Tasks: engine.Tasks(c, p.src.Streams, false), State: singer.NewState(), Fetcher: p.client,
-		Out: singer.NewWriter(&kept), Log: slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Concurrency: 4, Start: p.loaded.Start, End: p.loaded.End, Window: p.loaded.WindowDays, Lookback: p.loaded.Lookback,
-	})
-	out.log = logs.String()
-	require.NoError(p, out.report.Err)
-	for _, r := range out.report.Streams {
-		require.NoError(p, r.Err, r.Stream)
-		require.Empty(p, r.Refused, r.Stream)
-	}
-	for line := range bytes.Lines(kept.Bytes()) {
-		var m struct {
-			Type, Stream string
-			Record       map[string]json.RawMessage
-		}
-		require.NoError(p, json.Unmarshal(line, &m))
-		if m.Type != "RECORD" {
-			continue
-		}
-		if out.records[m.Stream] == nil {
-			out.records[m.Stream] = map[string]map[string]json.RawMessage{}
-		}
-		out.records[m.Stream][string(m.Record["id"])] = m.Record
-		out.rows[m.Stream] = append(out.rows[m.Stream], m.Record)
-	}
-	out.stats, err = p.server.Stats(p.src.Name)
-	require.NoError(p, err)
-	for name, n := range before.ByResource {
-		out.stats.ByResource[name] -= n
-	}
-	out.credits = p.behind.Credits()
-	for name, n := range spent {
-		out.credits[name] -= n
-	}
-	return out
-}
-
-// cut are the fields that lists give short, hinted as rich.
-var cut = []string{"Bio"}
-
-// alike compares records field by field.
-func alike(t *testing.T, want, got map[string]map[string]json.RawMessage) {
-	t.Helper()
-	require.Equal(t, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)))
-	for id, record := range want {
-		other := got[id]
-		require.Equal(t, slices.Sorted(maps.Keys(record)), slices.Sorted(maps.Keys(other)))
-		for name, raw := range record {
-			if slices.Contains(cut, name) {
-				var short, long *string
-				require.NoError(t, json.Unmarshal(raw, &short))
-				require.NoError(t, json.Unmarshal(other[name], &long))
-				require.Equal(t, short == nil, long == nil)
-				if short != nil {
-					require.True(t, strings.HasPrefix(*long, *short), "lists cut rich text")
-				}
-				continue
-			}
-			if !bytes.Equal(raw, other[name]) { // the members of lookups have another order
-				require.JSONEq(t, string(raw), string(other[name]), "%s of %s", name, id)
-			}
-		}
-	}
-}
 
 // modulesRead are those in which all kinds of fields are.
 var modulesRead = []string{"contacts", "leads", "deals", "products", "cm1", "contacts_x_cm1", "accounts", "meter_readings"}
@@ -206,17 +27,17 @@ func TestFilesAreLists(t *testing.T) {
 		want := p.sync(map[string]any{"read_method": "list"}, modulesRead...)
 		got := p.sync(map[string]any{"read_method": "bulk"}, modulesRead...)
 		for _, name := range modulesRead {
-			require.NotEmpty(p, want.records[name], name)
-			require.Positive(p, want.stats.ByResource[name], name)
-			require.Zero(p, got.stats.ByResource[name], "%s is read from a file: %s", name, got.log)
-			alike(p.T, want.records[name], got.records[name])
+			require.NotEmpty(p, want.ByKey(name), name)
+			require.Positive(p, want.Stats.ByResource[name], name)
+			require.Zero(p, got.Stats.ByResource[name], "%s is read from a file: %s", name, got.Log)
+			alike(p.T, want.ByKey(name), got.ByKey(name))
 		}
-		for _, record := range want.records["contacts"] {
-			require.Len(p, record, len(p.src.Stream("contacts").Schema.Properties)+1)
+		for _, record := range want.ByKey("contacts") {
+			require.Len(p, record, len(p.Source.Stream("contacts").Schema.Properties)+1)
 		}
 		kinds := map[string]bool{}
 		for _, name := range modulesRead {
-			for _, h := range p.src.Stream(name).Hints {
+			for _, h := range p.Source.Stream(name).Hints {
 				word, _, _ := strings.Cut(h, " ")
 				kinds[word] = true
 			}
@@ -232,10 +53,10 @@ func TestFilesInParts(t *testing.T) {
 			visited(t, emulator.Options{Records: 130, Faults: "bulk-part:0.0002" + fault}, nil, func(p *place) {
 				want := p.sync(map[string]any{"read_method": "list"}, "deals", "leads")
 				got := p.sync(map[string]any{"read_method": "bulk"}, "deals", "leads")
-				alike(p.T, want.records["deals"], got.records["deals"])
-				alike(p.T, want.records["leads"], got.records["leads"])
-				require.Zero(p, got.stats.ByResource["deals"]+got.stats.ByResource["leads"], got.log)
-				require.EqualValues(p, 4+3+1, got.stats.ByResource["bulk_download"], "jobs of 40 rows: 130 deals, and of 130 leads the open and the converted ones")
+				alike(p.T, want.ByKey("deals"), got.ByKey("deals"))
+				alike(p.T, want.ByKey("leads"), got.ByKey("leads"))
+				require.Zero(p, got.Stats.ByResource["deals"]+got.Stats.ByResource["leads"], got.Log)
+				require.EqualValues(p, 4+3+1, got.Stats.ByResource["bulk_download"], "jobs of 40 rows: 130 deals, and of 130 leads the open and the converted ones")
 			})
 		})
 	}
@@ -244,10 +65,11 @@ func TestFilesInParts(t *testing.T) {
 // TestFormsThatAreNotKnown: where a guess about files does not hold, the rows
 // come page by page, and none is lost.
 func TestFormsThatAreNotKnown(t *testing.T) {
-	var many map[string]map[string]json.RawMessage // of the large table, which is always the same
-	for _, tt := range []struct {
+	var many map[string]sitetest.Row // of the large table, which is always the same
+	type try struct {
 		name, stream, method, because, switched, faults string
-	}{
+	}
+	for _, tt := range sitetest.Few(3, []try{
 		{"tags", "contacts", "auto", `column \"Tag\"`, "bulk-tags-json", ""},
 		{"objects", "contacts", "bulk", `column \"Data_Processing_Basis_Details\"`, "bulk-json-id", ""},
 		{"tags, insisted", "deals", "bulk", `column \"Tag\"`, "bulk-tags-json", ""},
@@ -256,7 +78,7 @@ func TestFormsThatAreNotKnown(t *testing.T) {
 		{"no users", "contacts", "bulk", "OAUTH_SCOPE_MISMATCH", "", "noscope@users"},
 		{"no files", "contacts", "bulk", "OAUTH_SCOPE_MISMATCH", "", "noscope@bulk"},
 		{"no count", "contacts", "auto", "how many rows there are is not told", "no-count", ""},
-	} {
+	}) {
 		t.Run(tt.name, func(t *testing.T) {
 			// So many rows and fields are worth a file.
 			var switches []string
@@ -270,20 +92,20 @@ func TestFormsThatAreNotKnown(t *testing.T) {
 			visited(t, emulator.Options{Records: records, Faults: tt.faults}, switches, func(p *place) {
 				want := many
 				if tt.method == "bulk" || many == nil {
-					want = p.sync(map[string]any{"read_method": "list"}, tt.stream).records[tt.stream]
+					want = p.sync(map[string]any{"read_method": "list"}, tt.stream).ByKey(tt.stream)
 				}
 				if tt.method == "auto" {
 					many = want
 				}
 				got := p.sync(map[string]any{"read_method": tt.method}, tt.stream)
 				require.Len(p, want, records)
-				alike(p.T, want, got.records[tt.stream])
+				alike(p.T, want, got.ByKey(tt.stream))
 				first := int64(0)
 				if tt.method == "auto" {
 					first = 1 // a page shows that there are more
 				}
-				require.Greater(p, got.stats.ByResource[tt.stream], first, got.log)
-				require.Contains(p, got.log, tt.because)
+				require.Greater(p, got.Stats.ByResource[tt.stream], first, got.Log)
+				require.Contains(p, got.Log, tt.because)
 			})
 		})
 	}
@@ -294,13 +116,9 @@ func TestFormsThatAreNotKnown(t *testing.T) {
 func TestCheapest(t *testing.T) {
 	visited(t, emulator.Options{Records: 2600, Limits: "real"}, nil, func(p *place) {
 		got := p.sync(nil, "contacts")
-		require.Len(p, got.records["contacts"], 2600)
-		sum := 0
-		for _, n := range got.credits {
-			sum += n
-		}
+		require.Len(p, got.ByKey("contacts"), 2600)
 		require.Equal(p, map[string]int{"contacts": 1, "count": 1, "users": 3, "tags": 1, "bulk": 50, "bulk/job": 1, "bulk_download": 1}, nonzero(got.credits))
-		require.LessOrEqual(p, sum, 60)
+		require.LessOrEqual(p, got.spent(), 60)
 	})
 }
 
@@ -312,26 +130,28 @@ func nonzero(m map[string]int) map[string]int {
 
 // drive reads a way by hand, as the engine does a job without Poll, and returns
 // the records that its rows become.
-func (p *place) drive(st *stream.Stream, read stream.Read, after func(n int)) (out map[string]map[string]json.RawMessage, times []int64, queries int) {
+func (p *place) drive(st *stream.Stream, read stream.Read, after func(n int)) (out map[string]sitetest.Row, times []int64, queries int) {
 	p.Helper()
 	way := st.Roads.Ways[1]
 	require.Equal(p, "query", way.Name)
-	full, err := engine.Schema(p.src, st)
+	full, err := engine.Schema(p.Source, st)
 	require.NoError(p, err)
 	plan, err := record.Compile(record.Options{Stream: st.Name, Schema: full, Selected: func(name string) bool {
 		return strings.HasPrefix(name, "_") || slices.ContainsFunc(read.Fields, func(f stream.Property) bool { return f.Name == name })
 	}, Key: st.Key, Cursor: st.Cursor.Field})
 	require.NoError(p, err)
 	conv := plan.NewConverter()
-	job, err := way.Job.Open(p.Context(), p.client, read)
+	client, _ := p.Connect(nil)
+	defer client.Close()
+	job, err := way.Job.Open(p.Context(), client, read)
 	require.NoError(p, err)
 	require.True(p, job.Sorted)
 	req, err := job.Create(read)
 	require.NoError(p, err)
-	out = map[string]map[string]json.RawMessage{}
+	out = map[string]sitetest.Row{}
 	for req != nil {
 		queries++
-		resp, err := p.client.Fetch(p.Context(), req)
+		resp, err := client.Fetch(p.Context(), req)
 		if err == stream.NoRows { //nolint:errorlint // as it comes
 			break
 		}
@@ -339,9 +159,9 @@ func (p *place) drive(st *stream.Stream, read stream.Read, after func(n int)) (o
 		req, err = job.Rows(resp.Body, func(row []byte) error {
 			line, _, err := conv.Append(nil, row, 0)
 			require.NoError(p, err)
-			var m struct{ Record map[string]json.RawMessage }
+			var m struct{ Record sitetest.Row }
 			require.NoError(p, json.Unmarshal(line, &m))
-			id := string(m.Record["id"])
+			id := m.Record.Text("id")
 			require.NotContains(p, out, id, "a row comes once")
 			out[id] = m.Record
 			at, _ := conv.Cursor()
@@ -366,12 +186,12 @@ const far = "2026-11-20T12:00:00+00:00"
 // TestQueriesAreLists: a query gives what a list gives, of all fields, some at a
 // time.
 func TestQueriesAreLists(t *testing.T) {
-	for _, faults := range []string{"", "coql-200", "coql-50-columns"} {
+	for _, faults := range sitetest.Few(1, []string{"", "coql-200", "coql-50-columns"}) {
 		t.Run(faults, func(t *testing.T) {
 			visited(t, emulator.Options{Records: 250, Faults: faults}, nil, func(p *place) {
 				for _, name := range []string{"contacts", "leads", "deals", "products", "cm1"} {
 					want := p.sync(map[string]any{"read_method": "list"}, name)
-					st := p.src.Stream(name)
+					st := p.Source.Stream(name)
 					always := slices.DeleteFunc(slices.Clone(st.Schema.Properties), func(f stream.Property) bool { return f.Name != "id" && f.Name != "Modified_Time" })
 					rest := slices.DeleteFunc(slices.Clone(st.Schema.Properties), func(f stream.Property) bool {
 						return f.Name == "id" || f.Name == "Modified_Time" || strings.HasPrefix(st.Hints[f.Name], "image")
@@ -385,8 +205,8 @@ func TestQueriesAreLists(t *testing.T) {
 						}
 						got, times, _ := p.drive(st, read, nil)
 						require.True(p, slices.IsSorted(times))
-						less := map[string]map[string]json.RawMessage{}
-						for id, full := range want.records[name] {
+						less := map[string]sitetest.Row{}
+						for id, full := range want.ByKey(name) {
 							less[id] = maps.Clone(full)
 							maps.DeleteFunc(less[id], func(field string, _ json.RawMessage) bool {
 								return got[id][field] == nil
@@ -404,14 +224,15 @@ func TestQueriesAreLists(t *testing.T) {
 // TestQueriesGoOn: rows of one second that fill more than an answer, and rows
 // that move away meanwhile, whatever the order within a second.
 func TestQueriesGoOn(t *testing.T) {
-	for _, tt := range []struct {
+	type try struct {
 		name     string
 		switches []string
 		faults   string
-	}{{"in order", nil, ""}, {"few rows", nil, "coql-200"}, {"no order within a second", []string{"coql-no-id-order"}, ""}} {
+	}
+	for _, tt := range sitetest.Few(1, []try{{"in order", nil, ""}, {"few rows", nil, "coql-200"}, {"no order within a second", []string{"coql-no-id-order"}, ""}}) {
 		t.Run(tt.name, func(t *testing.T) {
 			visited(t, emulator.Options{Records: 2200, Faults: tt.faults}, tt.switches, func(p *place) {
-				st := p.src.Stream("deals")
+				st := p.Source.Stream("deals")
 				read := part(st, slices.DeleteFunc(slices.Clone(st.Schema.Properties), func(f stream.Property) bool { return f.Name != "id" && f.Name != "Modified_Time" }), "", far)
 				all, times, queries := p.drive(st, read, nil)
 				require.Len(p, all, 2200)
@@ -423,12 +244,8 @@ func TestQueriesGoOn(t *testing.T) {
 				time.Sleep(time.Hour)
 				moved := map[string]bool{}
 				got, _, _ := p.drive(st, read, func(int) {
-					reports, err := p.server.Change(p.src.Name, emulator.Change{Stream: "deals", Rows: 40})
-					require.NoError(p, err)
-					for _, r := range reports {
-						for _, id := range r.Touched {
-							moved[`"`+string(id)+`"`] = true
-						}
+					for _, id := range p.Change(emulator.Change{Stream: "deals", Rows: 40}).Touched {
+						moved[string(id)] = true
 					}
 				})
 				for id := range all {
@@ -444,7 +261,7 @@ func TestQueriesGoOn(t *testing.T) {
 func TestWays(t *testing.T) {
 	visited(t, emulator.Options{Records: 20}, nil, func(p *place) {
 		suits := func(name, from, to string, fields ...string) (bulk, query string) {
-			st := p.src.Stream(name)
+			st := p.Source.Stream(name)
 			list := slices.DeleteFunc(slices.Clone(st.Schema.Properties), func(f stream.Property) bool {
 				return len(fields) > 0 && f.Name != "id" && !slices.Contains(fields, f.Name)
 			})
@@ -472,7 +289,7 @@ func TestWays(t *testing.T) {
 			bulk, query := suits(tt.stream, "", tt.to, tt.fields...)
 			require.Equal(p, tt.bulk+"|"+tt.query, bulk+"|"+query, "%s %v", tt.stream, tt.fields)
 		}
-		st := p.src.Stream("deals")
+		st := p.Source.Stream("deals")
 		read := part(st, st.Schema.Properties, "", far)
 		read.Hint = nil
 		require.Contains(p, st.Roads.Ways[0].Suits(read), "--discover")
@@ -480,7 +297,7 @@ func TestWays(t *testing.T) {
 		require.Contains(p, st.Roads.Ways[0].Suits(read), "does not know")
 
 		cost := func(name string, way int, rows int64) float64 {
-			st := p.src.Stream(name)
+			st := p.Source.Stream(name)
 			return st.Roads.Ways[way].Cost(part(st, st.Schema.Properties, "", far), rows)
 		}
 		require.InDelta(p, 50+3+3+1, cost("deals", 0, 1), 0)

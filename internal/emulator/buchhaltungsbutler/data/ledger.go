@@ -60,28 +60,28 @@ func (c *Company) used() []int64 {
 }
 
 // Ledger answers /reports/get/sums/ledger: the object that stands under
-// report_sums_postingaccount_ledger, and how many lines it has.
-func (c *Company) Ledger(p Params) ([]byte, int, *Error) {
+// report_sums_postingaccount_ledger, and whose lines are in it.
+func (c *Company) Ledger(p Params) (*Page, *Error) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	number, given, ok := p.integer("postingaccount_number")
 	if !ok || !given {
-		return nil, 0, invalid(10, "postingaccount_number")
+		return nil, invalid(10, "postingaccount_number")
 	}
 	from, to, err := p.period("date_from", "date_to", 12, 13, true)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	base, err := p.base(14)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	a, found := c.findAccount(number)
 	if !found {
-		return nil, 0, &Error{400, 16, "postingaccount was not found"}
+		return nil, &Error{400, 16, "postingaccount was not found"}
 	}
 	if err := strange(p, []string{"postingaccount_number", "date_from", "date_to", "base"}); err != nil {
-		return nil, 0, err
+		return nil, err
 	}
 	var lines []line
 	c.eachLine(base == byDeliveryDate, func(n int64, l line) {
@@ -95,21 +95,23 @@ func (c *Company) Ledger(p Params) ([]byte, int, *Error) {
 	w.text("postingaccount_name", a.name)
 	w.name("postingaccountLedger")
 	w.b = append(w.b, '[')
-	count := 0
+	page := &Page{}
 	if !c.opts.Empty("account_ledger") {
 		c.ledger(lines, func(l line, balance float64) {
 			if l.day < from {
 				return
 			}
-			if count++; count > 1 {
+			if len(page.IDs) > 0 {
 				w.b = append(w.b, ',')
 			}
+			page.IDs = append(page.IDs, itoa(l.r.ID))
 			w.b = c.appendLine(w.b, 0, l, balance)
 		})
 	}
 	w.b = append(w.b, ']')
 	w.done()
-	return w.b, count, nil
+	page.Rows = w.b
+	return page, nil
 }
 
 // ledger sorts lines and runs the balance over them: a float, as the vendor's

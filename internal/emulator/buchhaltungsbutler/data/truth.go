@@ -11,6 +11,12 @@ import (
 // Offers names the truth about offers, which only include_offers shows.
 const Offers = "receipts/offers"
 
+// LastActions names the truth about postings with the day of the last action,
+// which a filter tells and no row does.
+const LastActions = "postings/" + lastAction
+
+const lastAction = "date_last_action"
+
 // Truth writes every live row of a stream as lists give it, one a line, with
 // the members that a reader adds from what it asked for, where those are sure.
 // Reports are about a period and have a number, which v and id tell.
@@ -54,8 +60,18 @@ func (c *Company) Truth(out io.Writer, stream string, v Period, id int64) error 
 			}
 			return false
 		})
-	case "postings":
-		every(c.postings, nil, func(r rows.Row) bool { p.line(c.appendPosting(p.buffer(), c.postingOf(r))); return false })
+	case "postings", LastActions:
+		every(c.postings, nil, func(r rows.Row) bool {
+			row := c.appendPosting(p.buffer(), c.postingOf(r))
+			if stream == LastActions {
+				w := writer{b: row[:len(row)-1], inner: true}
+				w.date(lastAction, floorDay(c.wall(r.At(acted))))
+				w.done()
+				row = w.b
+			}
+			p.line(row)
+			return false
+		})
 	case "debtors":
 		every(c.debtors, nil, func(r rows.Row) bool { p.line(c.appendParty(p.buffer(), r, false)); return false })
 	case "creditors":

@@ -1,0 +1,16 @@
+package sitetest
+
+// Few are the cases of a test whose point is in their number: all of them, or n
+// under the race detector, the first and those at even distances up to the last.
+// A data race shows the first time that its code runs; every case is read without
+// the detector, by make suite.
+func Few[T any](n int, all []T) []T {
+	if !UnderRace || n >= len(all) {
+		return all
+	}
+	out := all[:1:1]
+	for k := 1; k < n; k++ {
+		out = append(out, all[k*(len(all)-1)/(n-1)])
+	}
+	return out
+}

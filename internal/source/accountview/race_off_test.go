@@ -1,5 +1,0 @@
-//go:build !race
-
-package accountview_test
-
-const underRace = false

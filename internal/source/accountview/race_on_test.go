@@ -1,7 +1,0 @@
-//go:build race
-
-package accountview_test
-
-// underRace: the race detector makes everything ten times as slow, and sees the same
-// code with a part of the switches. All are read without it.
-const underRace = true

@@ -1,5 +1,0 @@
-//go:build !race
-
-package buchhaltungsbutler_test
-
-const underRace = false

@@ -1,5 +1,0 @@
-//go:build !race
-
-package slascone_test
-
-const underRace = false
