@@ -14,7 +14,13 @@
 // [subject.some]; no stream is chosen by its name.
 //
 // Where a config can insist on one of several ways to a stream's rows, the cases
-// that read rows are run once more for each, which the table tells too.
+// that read rows are run once more for each, which the table tells too. Some are
+// run in each position of what a vendor's papers leave open, which the stand-in
+// tells.
+//
+// Where nobody knows what a vendor does, the stand-in tells the positions that its
+// switches can be in: [emulator.Plugin]'s Guesses, in which cases that read rows are
+// run once more, Throttles and Broken.
 //
 // -update writes catalogs/, testdata/golden and testdata/pages anew; the diff
 // is read in review.

@@ -39,9 +39,11 @@ const retries = 5
 func (s *subject) pair(t testing.TB) (target, other *stream.Stream) {
 	t.Helper()
 	var list, optional []*stream.Stream
-	for _, st := range s.incremental(t) {
+	first := s.opened(t) // whose trouble is that of the whole run
+	for _, st := range rather(s.incremental(t), 2) {
 		switch {
 		case len(s.everyRecord(t, st.Name)) <= 2:
+		case slices.ContainsFunc(first, func(e emulator.Entry) bool { return e.Resource == st.Name }):
 		case st.Optional:
 			optional = append(optional, st)
 		default:
@@ -184,10 +186,20 @@ func notPermitted(t *testing.T, s *subject) {
 func noSuchResource(t *testing.T, s *subject) {
 	target, other := s.pair(t)
 	if !target.Optional {
-		out := s.trouble(t, "404@"+target.Name, ask{}, target, other)
+		kind := fault.Refused
+		look := func(n http.RoundTripper) http.RoundTripper {
+			return roundTrip(func(r *http.Request) (*http.Response, error) {
+				resp, err := n.RoundTrip(r)
+				if err == nil && resp.StatusCode == http.StatusNotFound && strings.Contains(resp.Header.Get("Content-Type"), "html") {
+					kind = fault.Contract // HTML for JSON (contract.md §2): no such path at all
+				}
+				return resp, err
+			})
+		}
+		out := s.trouble(t, "404@"+target.Name, ask{network: look, concurrency: 1}, target, other)
 		require.NoError(t, out.report.Err)
 		err, skipped, _ := out.result(t, target.Name)
-		s.telling(t, err, fault.Refused)
+		s.telling(t, err, kind)
 		require.False(t, skipped)
 		require.LessOrEqual(t, out.attempts(target.Name), 1)
 		s.unharmed(t, out, other, target)
@@ -320,6 +332,17 @@ func passingTrouble(t *testing.T, s *subject) {
 			}
 		})
 	}
+	for _, f := range s.plugin.Passing {
+		t.Run(f, func(t *testing.T) {
+			whole := s.trouble(t, "", ask{}, target, other)
+			out := s.trouble(t, f+"@"+target.Name, ask{}, target, other)
+			out.complete(t)
+			for _, st := range []*stream.Stream{target, other} {
+				require.Equal(t, keys(s.everyRecord(t, st.Name)), keys(out.records(t, st.Name)), st.Name)
+			}
+			require.Greater(t, len(out.asked), len(whole.asked), "the fault cost a request")
+		})
+	}
 }
 
 // retryAfter: nobody asks before the vendor's Retry-After is over, in seconds
@@ -390,14 +413,14 @@ func (tr tripping) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// laterPageFails: a page after the first fails for good. The rows of the first
-// page, the newest among them, must not have moved the bookmark; the next run
-// delivers the rest.
+// laterPageFails: a page after the first fails for good; of a child's pages one for
+// another parent. The rows of the first page, the newest among them, must not have
+// moved the bookmark; the next run delivers the rest.
 func laterPageFails(t *testing.T, s *subject) {
 	_, other := s.pair(t)
 	tried := 0
 	for _, st := range s.representatives(t) {
-		if st.Cursor == nil || st.Needs() != "" || s.pageSize(t, st) == allAtOnce {
+		if st.Cursor == nil || st.Parent == nil && s.pageSize(t, st) == allAtOnce {
 			continue
 		}
 		tried++
@@ -417,9 +440,18 @@ func (s *subject) laterPageFails(t *testing.T, target, other *stream.Stream) {
 		tripped = tripped || set
 		return tripped
 	}
+	full := 0 // pages with rows: those of one parent may have none
 	first := s.sync(t, server, ask{
 		config: wide, only: []*stream.Stream{target}, concurrency: 1, keys: true,
-		page:    func(p emulator.Page) { state(p.Resource == target.Name && p.Number > 1) },
+		page: func(p emulator.Page) {
+			if p.Resource != target.Name {
+				return
+			}
+			if len(p.IDs) > 0 {
+				full++
+			}
+			state(p.Number > 1 || target.Parent != nil && full > 1)
+		},
 		network: func(n http.RoundTripper) http.RoundTripper { return tripping{n, func() bool { return state(false) }} },
 	})
 	err, _, _ := first.result(t, target.Name)
@@ -431,7 +463,7 @@ func (s *subject) laterPageFails(t *testing.T, target, other *stream.Stream) {
 	s.covered(t, first, nil)
 	next := s.sync(t, server, ask{config: wide, only: []*stream.Stream{target, other}, keys: true, state: first.final(t), at: today.Add(time.Hour)})
 	next.complete(t)
-	whole := s.since(t, server, target, s.keySchema(t, target), nil)
+	whole := certain(s.since(t, server, target, s.keySchema(t, target), nil))
 	require.Len(t, union(first.records(t, target.Name), next.records(t, target.Name)), len(whole))
 	s.delivered(t, server, next, first, next)
 }

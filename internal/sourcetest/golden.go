@@ -34,9 +34,13 @@ func goldenLines(t *testing.T, s *subject) {
 	written := map[string]bool{}
 	list := s.looked(t)
 	require.True(t, !s.large(t) || len(list) <= 40, "%d golden files", len(list))
+	server := s.open(t, emulator.Options{Records: 21, Seed: 1})
 	for _, st := range list {
-		out := s.sync(t, s.open(t, emulator.Options{Records: 21, Seed: 1}), ask{config: wide, fixed: true, only: []*stream.Stream{st}, maxRecords: 3})
+		out := s.sync(t, server, ask{config: wide, fixed: true, only: []*stream.Stream{st}, maxRecords: 3})
 		out.complete(t)
+		if out.skipped(st.Name) {
+			continue
+		}
 		s.golden(t, filepath.Join(dir, st.Name+".singer"), out.text)
 		written[st.Name+".singer"] = true
 	}

@@ -19,6 +19,7 @@ func kind(st *stream.Stream) string {
 	k := fmt.Sprintf("%T", st.Page)
 	if c := st.Cursor; c != nil {
 		k += fmt.Sprintf(" cursor filtered=%t bounded=%t sorted=%t sparse=%t begin=%t", c.Filtered(), c.Bounded(), c.Sorted, c.Sparse, c.Begin != nil)
+		k += fmt.Sprintf(" stamp=%t edits=%t anew=%t", c.Stamp != nil, c.Edits != nil, c.Anew)
 	}
 	if st.Chunked != nil {
 		k += " chunked"
@@ -63,15 +64,25 @@ func (s *subject) large(t testing.TB) bool {
 	return len(s.all(t)) > 100
 }
 
-// some are the streams that cases read of a large source, one of each look; nil,
-// which is the default selection, of any other.
+// some are the streams that cases read of a large source, one of each look; of one
+// whose default selection keeps no bookmark, that and what keeps one; nil, which is
+// the default selection, of any other.
 func (s *subject) some(t testing.TB) []*stream.Stream {
 	t.Helper()
-	if !s.large(t) {
-		return nil
+	if s.plain != nil {
+		return s.plain.some(t)
 	}
-	s.onceSome.Do(func() { s.few = s.oneOfEach(t, func(st *stream.Stream) string { return s.looks(t, st) }, nil) })
-	require.NotEmpty(t, s.few)
+	s.onceSome.Do(func() {
+		all := pointers(s.all(t))
+		switch {
+		case s.large(t):
+			s.few = s.oneOfEach(t, func(st *stream.Stream) string { return s.looks(t, st) }, nil)
+			require.NotEmpty(t, s.few)
+		case !slices.ContainsFunc(all, func(st *stream.Stream) bool { return st.Selected && st.Cursor != nil }):
+			s.few = slices.DeleteFunc(all, func(st *stream.Stream) bool { return !st.Selected && st.Cursor == nil })
+		}
+	})
+	require.False(t, s.large(t) && s.few == nil, "the streams could not be chosen in another case")
 	return s.few
 }
 
@@ -79,8 +90,8 @@ func (s *subject) some(t testing.TB) []*stream.Stream {
 // some of a large source.
 func (s *subject) looked(t testing.TB) []*stream.Stream {
 	t.Helper()
-	if list := s.some(t); list != nil {
-		return list
+	if s.large(t) {
+		return s.some(t)
 	}
 	return pointers(s.all(t))
 }
@@ -103,22 +114,38 @@ func (s *subject) answers(t testing.TB, st *stream.Stream) int64 {
 	return max(int64((rest+each-1)/each), 1)
 }
 
-// incremental are those of looked that have a bookmark of their own.
+// incremental are those of looked that have a bookmark of their own, children too.
 func (s *subject) incremental(t testing.TB) []*stream.Stream {
 	t.Helper()
-	return slices.DeleteFunc(slices.Clone(s.looked(t)), func(st *stream.Stream) bool { return st.Cursor == nil || st.Needs() != "" })
+	return slices.DeleteFunc(slices.Clone(s.looked(t)), func(st *stream.Stream) bool { return st.Cursor == nil || st.With != nil })
+}
+
+// rather are the streams of a list that need no other, or all where there are fewer
+// than so many: what goes wrong with a child may be one parent's matter alone.
+func rather(list []*stream.Stream, least int) []*stream.Stream {
+	own := slices.DeleteFunc(slices.Clone(list), func(st *stream.Stream) bool { return st.Needs() != "" })
+	if len(own) < least {
+		return list
+	}
+	return own
 }
 
 // ours tells whether a run of some read a stream.
 func (s *subject) ours(t testing.TB, st *stream.Stream) bool {
 	t.Helper()
-	return s.large(t) || st.Selected
+	if list := s.some(t); list != nil {
+		return slices.Contains(list, st)
+	}
+	return st.Selected
 }
 
 // representatives are one stream of each kind, the first one whose table grows
 // with the stand-in's and whose rows can change, if there is one.
 func (s *subject) representatives(t testing.TB) []*stream.Stream {
 	t.Helper()
+	if s.plain != nil {
+		return s.plain.representatives(t)
+	}
 	s.onceReps.Do(func() { s.reps = s.oneOfEach(t, kind, s.shortPages) })
 	require.NotEmpty(t, s.reps)
 	return s.reps
@@ -131,7 +158,7 @@ func (s *subject) shortPages(t testing.TB, list []*stream.Stream) *stream.Stream
 	for _, at := range []int{0, len(list) / 2, len(list) - 1} {
 		var seen pages
 		s.sync(t, s.open(t, emulator.Options{Records: 130}), ask{config: wide, page: seen.hook, only: list[at : at+1], keys: true}).complete(t)
-		if seen.several(list[at].Name) {
+		if seen.several(list[at]) {
 			return list[at]
 		}
 	}
@@ -192,11 +219,20 @@ func (s *subject) oneOfEach(t testing.TB, sort func(*stream.Stream) string, pref
 // it: the touch moves the replication value. Others may be added to.
 func (s *subject) changing(t testing.TB) []*stream.Stream {
 	t.Helper()
-	s.onceChg.Do(func() { s.chg = s.findChanging(t) })
+	s.onceChg.Do(func() {
+		if s.plain == nil {
+			s.chg = s.findChanging(t, 1)
+			return
+		}
+		// A guess may hide some touches of a stream, which nobody can see then.
+		always := s.findChanging(t, 6)
+		s.chg = slices.DeleteFunc(slices.Clone(s.plain.changing(t)), func(st *stream.Stream) bool { return !slices.Contains(always, st) })
+	})
 	return s.chg
 }
 
-func (s *subject) findChanging(t testing.TB) []*stream.Stream {
+// findChanging finds them by touching so many rows, all of which have to show it.
+func (s *subject) findChanging(t testing.TB, touches int) []*stream.Stream {
 	t.Helper()
 	var out []*stream.Stream
 	server := s.openSmall(t)
@@ -205,15 +241,18 @@ func (s *subject) findChanging(t testing.TB) []*stream.Stream {
 		for _, r := range s.rows(t, server, st, s.keySchema(t, st)) {
 			before[r.key] = r.value.v
 		}
-		reports, err := s.change(t, server, emulator.Change{Stream: st.Name, Rows: 1})
+		reports, err := s.change(t, server, emulator.Change{Stream: st.Name, Rows: touches})
 		if err != nil || len(reports[0].Touched) == 0 {
 			continue
 		}
-		for _, r := range s.rows(t, server, st, s.keySchema(t, st)) {
-			if names(t, r.raw) != nil && strings.Contains(r.key, string(reports[0].Touched[0])) && r.value.v > before[r.key] {
-				out = append(out, st)
-				break
-			}
+		after := s.rows(t, server, st, s.keySchema(t, st))
+		seen := func(id emulator.ID) bool {
+			return slices.ContainsFunc(after, func(r row) bool {
+				return names(t, r.raw) != nil && strings.Contains(r.key, string(id)) && r.value.v > before[r.key]
+			})
+		}
+		if !slices.ContainsFunc(reports[0].Touched, func(id emulator.ID) bool { return !seen(id) }) {
+			out = append(out, st)
 		}
 	}
 	return out

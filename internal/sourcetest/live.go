@@ -75,7 +75,7 @@ func oneMove(t *testing.T, s *subject) {
 		touch[st.Name] = true
 	}
 	for _, st := range s.representatives(t) {
-		if st.Cursor == nil || st.Needs() != "" || st.Scope != "" && !s.told(t, s.openSmall(t), st) {
+		if st.Cursor == nil || st.Scope != "" && !s.told(t, s.openSmall(t), st) {
 			continue
 		}
 		for _, name := range []string{"insert", "delete", "touch"} {
@@ -89,10 +89,10 @@ func oneMove(t *testing.T, s *subject) {
 			}
 			t.Run(st.Name+" "+name, func(t *testing.T) {
 				server := s.open(t, emulator.Options{Records: s.severalPages(t, st), Seed: 3, Latency: 50 * time.Millisecond})
-				for k := 1; s.moveAt(t, server, st, change, k); k++ {
+				for _, k := range few(1, counted(100)) {
 					require.Less(t, k, 100)
-					if s.longPages(t, st) {
-						break // a move behind the first of two pages is all that we can afford
+					if !s.moveAt(t, server, st, change, k) || s.longPages(t, st) {
+						break // or a move behind the first of two pages is all that we can afford
 					}
 				}
 			})
@@ -151,7 +151,7 @@ func (s *subject) moveAt(t *testing.T, server *emulator.Server, st *stream.Strea
 	second.complete(t)
 	s.delivered(t, server, second, first, second)
 	have := union(first.records(t, st.Name), second.records(t, st.Name))
-	for _, r := range s.since(t, server, st, s.keySchema(t, st), nil) {
+	for _, r := range certain(s.since(t, server, st, s.keySchema(t, st), nil)) {
 		require.True(t, have[r.key], "a move after page %d: the row %s never came", k, r.key)
 	}
 	return n >= k
@@ -161,11 +161,7 @@ func (s *subject) moveAt(t *testing.T, server *emulator.Server, st *stream.Strea
 // Whatever the final bookmark covers has come in its last version; after a
 // quiet run everything has.
 func liveTable(t *testing.T, s *subject) {
-	seeds := uint64(3)
-	if s.large(t) {
-		seeds = 1
-	}
-	for seed := range seeds {
+	for _, seed := range few(1, s.seeds(t, 3)) {
 		s.live(t, seed, 0)
 	}
 }
@@ -173,31 +169,37 @@ func liveTable(t *testing.T, s *subject) {
 // liveSlowClock is the same with a vendor whose clock, which stamps the rows,
 // is behind ours.
 func liveSlowClock(t *testing.T, s *subject) {
-	seeds := uint64(2)
-	if s.large(t) {
-		seeds = 1
-	}
-	for seed := range seeds {
+	for _, seed := range few(1, s.seeds(t, 2)) {
 		s.live(t, 100+seed, 90*time.Second)
 	}
+}
+
+// seeds are so many, or one for a large source and where a position is looked at.
+func (s *subject) seeds(t testing.TB, n int) []uint64 {
+	t.Helper()
+	all := []uint64{0, 1, 2}[:n]
+	if s.large(t) || s.guess != "" {
+		return all[:1]
+	}
+	return all
 }
 
 // slowClock: the vendor's clock is behind ours. A row that was read changes, a
 // row that was not yet read changes later; both are stamped before the start of
 // the run. The bookmark must not pass the first one.
 func slowClock(t *testing.T, s *subject) {
-	for _, behind := range []time.Duration{1500 * time.Millisecond, 90 * time.Second} {
+	for _, behind := range few(1, []time.Duration{1500 * time.Millisecond, 90 * time.Second}) {
 		t.Run(behind.String(), func(t *testing.T) { s.slowClock(t, behind) })
 	}
 }
 
 func (s *subject) slowClock(t *testing.T, behind time.Duration) {
 	t.Helper()
-	for _, st := range s.changing(t) {
+	list := slices.DeleteFunc(slices.Clone(s.changing(t)), func(st *stream.Stream) bool {
 		// Counts know no clock.
-		if !s.instants(t, st, nil) || s.large(t) && !slices.Contains(s.representatives(t), st) {
-			continue
-		}
+		return !s.instants(t, st, nil) || s.large(t) && !slices.Contains(s.representatives(t), st)
+	})
+	for _, st := range few(3, list) {
 		server := s.open(t, emulator.Options{Records: s.severalPages(t, st), Seed: 3, Latency: 50 * time.Millisecond})
 		a := ask{config: wide, only: []*stream.Stream{st}, keys: true, concurrency: 1}
 		var dry pages
@@ -240,7 +242,7 @@ func (s *subject) slowClock(t *testing.T, behind time.Duration) {
 
 func (s *subject) live(t *testing.T, seed uint64, skew time.Duration) {
 	t.Helper()
-	server := s.open(t, emulator.Options{Records: 230, Seed: int64(seed), Latency: 50 * time.Millisecond})
+	server := s.open(t, emulator.Options{Records: fewer(230), Seed: int64(seed), Latency: 50 * time.Millisecond})
 	d := &disturber{
 		server: server, source: s.src.Name, touch: map[string]bool{}, skew: skew,
 		rng: rand.New(rand.NewPCG(seed, 1)), moves: 15,
@@ -256,7 +258,9 @@ func (s *subject) live(t *testing.T, seed uint64, skew time.Duration) {
 	require.Positive(t, d.done)
 	for _, r := range first.report.Streams {
 		if r.Err != nil {
-			require.Equal(t, fault.Transient, fault.KindOf(r.Err), "seed %d: %s: %v", seed, r.Stream, r.Err)
+			// Of a vendor whose pages do not fit together either, nobody can tell why.
+			kinds := []fault.Kind{fault.Transient, fault.Contract}
+			require.Contains(t, kinds[:1+min(len(s.guess), 1)], fault.KindOf(r.Err), "seed %d: %s: %v", seed, r.Stream, r.Err)
 		}
 	}
 	s.covered(t, first, nil)
@@ -273,7 +277,7 @@ func (s *subject) live(t *testing.T, seed uint64, skew time.Duration) {
 	quiet.complete(t)
 	s.delivered(t, server, quiet, first, second, quiet)
 	for _, st := range list {
-		if st.Needs() != "" || st.Scope != "" && !s.told(t, server, st) {
+		if st.Scope != "" && !s.told(t, server, st) {
 			continue
 		}
 		union := keys(first.records(t, st.Name))
@@ -282,7 +286,7 @@ func (s *subject) live(t *testing.T, seed uint64, skew time.Duration) {
 				union[k] = true
 			}
 		}
-		for _, r := range s.since(t, server, st, s.keySchema(t, st), nil) {
+		for _, r := range certain(s.since(t, server, st, s.keySchema(t, st), nil)) {
 			require.True(t, union[r.key], "seed %d: %s: the row %s never came", seed, st.Name, r.key)
 		}
 	}

@@ -19,12 +19,7 @@ import (
 var movingCases = []conformance{{"rows move under a token", movingUnderToken}}
 
 // movingSeeds is how often rows are moved in another way.
-func movingSeeds() int {
-	if underRace {
-		return 5
-	}
-	return 100
-}
+const movingSeeds = 100
 
 // movingUnderToken: rows are touched between the pages of a list that leads on by
 // a token, whatever the token stands for. No row is missed, none comes twice with
@@ -39,8 +34,8 @@ func movingUnderToken(t *testing.T, s *subject) {
 		for _, faults := range []string{"", "offset-token"} { // a stand-in that does not know it leaves it alone
 			t.Run(fmt.Sprint(st.Name, " ", faults), func(t *testing.T) {
 				server := s.open(t, emulator.Options{Records: s.severalPages(t, st), Seed: 3, Latency: 50 * time.Millisecond, Faults: faults})
-				for seed := range uint64(movingSeeds()) {
-					s.moving(t, server, st, seed)
+				for _, seed := range few(3, counted(movingSeeds)) {
+					s.moving(t, server, st, uint64(seed))
 				}
 			})
 		}

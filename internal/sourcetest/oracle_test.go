@@ -24,6 +24,7 @@ func TestOracle(t *testing.T) {
 		{"string", "", `true`, `"true"`, ""},
 		{"string", "", `{"a": 1}`, `"{\"a\":1}"`, ""},
 		{"string", "", `""`, `""`, ""},
+		{"string", "", `"[{\"is\": \"text\"}]"`, `"[{\"is\": \"text\"}]"`, ""},
 		{"number", "", `1.50E1`, `15.0`, ""},
 		{"number", "", `12345678901234567890.10`, `12345678901234567890.10`, ""},
 		{"number", "", `"123.4500"`, `123.4500`, ""},
@@ -39,6 +40,9 @@ func TestOracle(t *testing.T) {
 		{"boolean", "", `1`, `null`, `1`},
 		{"string", "date-time", `"2026-07-01T10:00:00"`, `2026-07-01T08:00:00.000000Z`, ""},
 		{"string", "date-time", `"2026-07-01T10:00:00.1234567-05:00"`, `2026-07-01T15:00:00.123456Z`, ""},
+		{"string", "date-time", `"2025-10-26T02:30:00"`, `2025-10-26T00:30:00.000000Z`, ""}, // the first of two
+		{"string", "date-time", `"2025-10-26T03:00:00"`, `2025-10-26T02:00:00.000000Z`, ""},
+		{"string", "date-time", `"2025-10-26T01:59:59"`, `2025-10-25T23:59:59.000000Z`, ""},
 		{"string", "date-time", `"0000-00-00"`, `null`, ""},
 		{"string", "date-time", `"2026-02-30T00:00:00Z"`, `null`, `"2026-02-30T00:00:00Z"`},
 		{"string", "date-time", `"9999-12-31T00:00:00Z"`, `null`, `"9999-12-31T00:00:00Z"`},
@@ -74,4 +78,27 @@ func TestOracle(t *testing.T) {
 		bad[name] = []byte(lit)
 		require.Error(t, o.compare(want, bad), name)
 	}
+	// Where members come in any order, nothing but their order may differ.
+	want, err = o.expect([]byte(`{"p":{"a":1,"b":[{"c":"x y","d":2}]}}`))
+	require.NoError(t, err)
+	o.full.Property("p").Type, o.full.Property("p").Format = "string", ""
+	want.values["p"] = quote(`{"a":1,"b":[{"c":"x y","d":2}]}`)
+	want.rescued = nil
+	good[rescuedData] = []byte("null")
+	o.shuffled = true
+	for lit, fine := range map[string]bool{
+		`{"a":1,"b":[{"c":"x y","d":2}]}`:  true,
+		`{"b":[{"d":2,"c":"x y"}],"a":1}`:  true,
+		`{"a":1,"b":[{"c":"x  y","d":2}]}`: false,
+		`{"a":2,"b":[{"c":"x y","d":1}]}`:  false,
+		`{"a":1, "b":[{"c":"xy","d":2}]}`:  false,
+	} {
+		text, err := json.Marshal(lit)
+		require.NoError(t, err)
+		good["p"] = text
+		require.Equal(t, fine, o.compare(want, good) == nil, lit)
+	}
+	o.shuffled = false
+	good["p"] = []byte(`"{\"b\":[{\"d\":2,\"c\":\"x y\"}],\"a\":1}"`)
+	require.Error(t, o.compare(want, good))
 }

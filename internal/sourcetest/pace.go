@@ -45,8 +45,14 @@ func pace(t *testing.T, s *subject) {
 
 // calls are the requests that a run sent to the API; tokens are had elsewhere.
 func (s *subject) calls(out *output) []emulator.Entry {
+	return slices.DeleteFunc(slices.Clone(out.asked), func(e emulator.Entry) bool { return !s.ofAPI(e.Path) })
+}
+
+// ofAPI tells whether a path is the API's; the token endpoint may lie among them.
+func (s *subject) ofAPI(path string) bool {
 	root, _, _ := strings.Cut(s.src.Base, "{")
-	return slices.DeleteFunc(slices.Clone(out.asked), func(e emulator.Entry) bool { return !strings.HasPrefix(e.Path, root) })
+	rules, _ := s.src.Auth.(stream.OAuth)
+	return strings.HasPrefix(path, root) && path != rules.Token
 }
 
 // busiest is the greatest number of arrivals in any stretch of time.

@@ -1,8 +1,11 @@
 package sourcetest
 
 import (
+	"cmp"
+	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -30,7 +33,7 @@ func (s *subject) lanes(t testing.TB) []string {
 	for scope := range s.src.Scopes {
 		for _, p := range s.expanded(t, scope) {
 			if p.Lane != "" {
-				ids = append(ids, p.ID)
+				ids = append(ids, cmp.Or(p.Within, p.ID))
 			}
 		}
 	}
@@ -47,6 +50,28 @@ func lane(ids []string, e emulator.Entry) string {
 	return ""
 }
 
+// laned calls do for each request that is made in the name of such a partition, which
+// stands in its path or in a header.
+type laned struct {
+	http.RoundTripper
+	ids []string
+	do  func(id string)
+}
+
+// RoundTrip asks.
+func (l laned) RoundTrip(r *http.Request) (*http.Response, error) {
+	id := lane(l.ids, emulator.Entry{Path: r.URL.Path})
+	for _, values := range r.Header {
+		if id == "" && slices.Contains(l.ids, values[0]) {
+			id = values[0]
+		}
+	}
+	if id != "" {
+		l.do(id)
+	}
+	return l.RoundTripper.RoundTrip(r)
+}
+
 // oneAtATime: whatever the concurrency, no partition is asked for two things at
 // once.
 func oneAtATime(t *testing.T, s *subject) {
@@ -56,20 +81,24 @@ func oneAtATime(t *testing.T, s *subject) {
 	}
 	const latency = 100 * time.Millisecond
 	server := s.open(t, emulator.Options{Records: 70, Seed: 1, Latency: latency})
-	out := s.sync(t, server, ask{config: wide, only: s.some(t), concurrency: 8, keys: true})
-	out.complete(t)
-	last := map[string]time.Time{}
-	for _, e := range out.asked {
-		id := lane(ids, e)
-		if id == "" {
-			continue
-		}
-		if before, ok := last[id]; ok {
-			require.GreaterOrEqual(t, e.Time.Sub(before), latency, "%s: %s", id, e.Path)
-		}
-		last[id] = e.Time
+	var mu sync.Mutex
+	asked := map[string][]time.Time{}
+	watch := func(n http.RoundTripper) http.RoundTripper {
+		return laned{n, ids, func(id string) {
+			mu.Lock()
+			defer mu.Unlock()
+			asked[id] = append(asked[id], time.Now())
+		}}
 	}
-	require.NotEmpty(t, last)
+	out := s.sync(t, server, ask{config: wide, only: s.some(t), concurrency: 8, keys: true, network: watch})
+	out.complete(t)
+	require.NotEmpty(t, asked)
+	for id, times := range asked {
+		require.Greater(t, len(times), 1, id)
+		for k := 1; k < len(times); k++ {
+			require.GreaterOrEqual(t, times[k].Sub(times[k-1]), latency, "%s: request %d", id, k+1)
+		}
+	}
 }
 
 // partitionPace: a vendor's budget of each partition is never exceeded, and not

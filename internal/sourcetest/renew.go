@@ -45,14 +45,15 @@ func renewals(t *testing.T, s *subject) {
 	}
 	// As slow as it takes for the run to be long enough.
 	usual := s.usual(t) // what discovery asks, it may ask at once
-	latency := max(25*time.Second, 5*rules.Lifetime/2/time.Duration(len(usual.asked)-usual.finding))
+	lifetime := s.lifetime(t, rules)
+	latency := max(25*time.Second, 5*lifetime/2/time.Duration(len(usual.asked)-usual.finding))
 	server := s.open(t, emulator.Options{Records: s.small(), Seed: 1, Limits: "real", Latency: latency})
 	a := ask{config: wide, only: s.some(t), store: filepath.Join(t.TempDir(), "tokens.json"), concurrency: 1}
 	first := s.sync(t, server, a)
 	first.complete(t)
-	require.Greater(t, first.took, 2*rules.Lifetime, "the run is long enough to tell")
+	require.Greater(t, first.took, 2*lifetime, "the run is long enough to tell")
 	asked := s.renewedAt(first)
-	require.GreaterOrEqual(t, len(asked), int(first.took/rules.Lifetime))
+	require.GreaterOrEqual(t, len(asked), int(first.took/lifetime))
 	for i, e := range asked {
 		require.Equal(t, http.StatusOK, e.Status, "token request %d", i+1)
 		if i > 0 {
@@ -72,7 +73,7 @@ func renewals(t *testing.T, s *subject) {
 	next := s.sync(t, server, few)
 	next.complete(t)
 	require.LessOrEqual(t, len(s.renewedAt(next)), 1, "a run right after another needs a new token only if the old one ends")
-	few.state, few.at = next.final(t), next.ended.Add(2*rules.Lifetime)
+	few.state, few.at = next.final(t), next.ended.Add(2*lifetime)
 	later := s.sync(t, server, few)
 	later.complete(t)
 	require.Len(t, s.renewedAt(later), 1)
@@ -81,6 +82,21 @@ func renewals(t *testing.T, s *subject) {
 	again := s.sync(t, server, few)
 	again.complete(t)
 	require.Empty(t, s.renewedAt(again), "the token of the last run is still good")
+}
+
+// lifetime is that of an access token: the vendor's, or where none is known what
+// the answer tells.
+func (s *subject) lifetime(t *testing.T, rules stream.OAuth) time.Duration {
+	t.Helper()
+	if rules.Lifetime > 0 {
+		return rules.Lifetime
+	}
+	store := filepath.Join(t.TempDir(), "tokens.json")
+	s.sync(t, s.openSmall(t), ask{config: wide, only: s.handful(t)[:1], keys: true, store: store}).complete(t)
+	tokens := storedTokens(t, store)
+	require.Len(t, tokens, 1)
+	require.True(t, tokens[0].Expires.After(tokens[0].Obtained), "the token file tells how long the token is good")
+	return tokens[0].Expires.Sub(tokens[0].Obtained)
 }
 
 // tokenDies: a token that the vendor refuses before its time is renewed, however

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -47,8 +48,10 @@ func (s *subject) discreet(t testing.TB, c *config.Loaded, out *output, err erro
 // storedToken is what the file of tokens holds of a grant, as any program reads
 // it.
 type storedToken struct {
-	Access  string `json:"access_token"`
-	Refresh string `json:"refresh_token"`
+	Access   string    `json:"access_token"`
+	Refresh  string    `json:"refresh_token"`
+	Obtained time.Time `json:"obtained_at"`
+	Expires  time.Time `json:"expires_at"`
 }
 
 // storedTokens are those of a file; none where there is no file.

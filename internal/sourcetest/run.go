@@ -33,8 +33,8 @@ type conformance struct {
 // stands beside what it checks.
 func cases() []conformance {
 	return slices.Concat(
-		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, startCases, resumeCases, liveCases, movingCases,
-		faultCases, paceCases, renewCases, partitionCases, deletionCases, catalogCases, unfoundCases, wayCases, goldenCases, sdkCases, tapTesterCases,
+		tableCases, valueCases, selectionCases, pageCases, bookmarkCases, editedCases, startCases, resumeCases, liveCases, movingCases,
+		faultCases, paceCases, unsureCases, renewCases, partitionCases, deletionCases, catalogCases, unfoundCases, wayCases, goldenCases, sdkCases, tapTesterCases,
 	)
 }
 
@@ -44,8 +44,9 @@ func Run(t *testing.T, sources []*stream.Source, plugins []emulator.Plugin) {
 	run(t, repository(t), *update, cases(), insistedCases(), sources, plugins)
 }
 
-// run runs some cases with the golden files below root, and others once more for
-// each way to the rows that a config can insist on.
+// run runs some cases with the golden files below root, others once more for each
+// way to the rows that a config can insist on, and some in each position of what
+// is not known of the vendor.
 func run(t *testing.T, root string, update bool, list, insisted []conformance, sources []*stream.Source, plugins []emulator.Plugin) {
 	t.Helper()
 	require.NotEmpty(t, sources)
@@ -60,6 +61,13 @@ func run(t *testing.T, root string, update bool, list, insisted []conformance, s
 					break
 				}
 				way.cases(t, " by "+way.way, insisted)
+			}
+			for _, faults := range s.plugin.Guesses {
+				if underRace {
+					break
+				}
+				// One after the other: nobody needs what the last one has gathered.
+				t.Run("with "+faults, func(t *testing.T) { s.guessing(faults).cases(t, "", guessCases()) })
 			}
 		})
 	}

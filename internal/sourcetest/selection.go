@@ -97,11 +97,11 @@ func automaticFields(t *testing.T, s *subject) {
 		selectFields(c, nil, func(string, string) bool { return false })
 	}})
 	out.complete(t)
-	for _, st := range s.looked(t) {
+	for _, st := range s.lookedAt(t, out) {
 		m := out.schema(t, st.Name)
 		require.Equal(t, automatic(st, s.fullSchema(t, st)), properties(t, m), st.Name)
 		got := out.records(t, st.Name)
-		require.NotEmpty(t, got, st.Name)
+		require.True(t, len(got) > 0 || s.barren(t, st), st.Name)
 		s.whole(t, st, m, got)
 		require.Equal(t, keys(got), keys(s.everyRecord(t, st.Name)), "%s: the same rows as with all fields", st.Name)
 	}
@@ -145,9 +145,7 @@ func allFields(t *testing.T, s *subject) {
 		require.Greater(t, len(want), len(automatic(st, s.fullSchema(t, st))), "%s: more than the automatic fields", st.Name)
 		got := out.records(t, st.Name)
 		s.whole(t, st, m, got)
-		if st.Parent == nil && st.With == nil {
-			s.matches(t, st, m.Schema, s.since(t, server, st, m.Schema, nil), got)
-		}
+		s.matches(t, st, m.Schema, s.since(t, server, st, m.Schema, nil), got)
 	}
 }
 
@@ -171,7 +169,7 @@ func oneProperty(t *testing.T, s *subject) {
 		selectFields(c, nil, func(stream, name string) bool { return chosen[stream] == name })
 	}})
 	out.complete(t)
-	for _, st := range s.looked(t) {
+	for _, st := range s.lookedAt(t, out) {
 		var want []string
 		for _, p := range s.fullSchema(t, st).Properties {
 			if p.Name == chosen[st.Name] || slices.Contains(automatic(st, s.fullSchema(t, st)), p.Name) {
@@ -217,13 +215,13 @@ func fieldsByChoice(t *testing.T, s *subject) {
 	require.ElementsMatch(t, append(automatic(st, s.fullSchema(t, st)), extra), properties(t, out.schema(t, st.Name)))
 }
 
-// largest is the stream with the most records that needs no other.
+// largest is the stream with the most records, rather one that needs no other.
 func (s *subject) largest(t testing.TB) *stream.Stream {
 	t.Helper()
 	var best *stream.Stream
 	most := -1
-	for _, st := range s.looked(t) {
-		if n := len(s.everyRecord(t, st.Name)); st.Needs() == "" && st.Cursor != nil && n > most {
+	for _, st := range rather(s.incremental(t), 1) {
+		if n := len(s.everyRecord(t, st.Name)); n > most {
 			best, most = st, n
 		}
 	}
@@ -260,7 +258,7 @@ func rescuedDeselected(t *testing.T, s *subject) {
 func (s *subject) withoutRescued(t *testing.T, out *output) map[[2]string]bool {
 	t.Helper()
 	dropped := map[[2]string]bool{}
-	for _, st := range s.looked(t) {
+	for _, st := range s.lookedAt(t, out) {
 		require.NotContains(t, properties(t, out.schema(t, st.Name)), rescuedData)
 		full := map[string]record{}
 		for _, r := range s.everyRecord(t, st.Name) {
@@ -360,6 +358,9 @@ func streamsAlone(t *testing.T, s *subject) {
 	for _, st := range s.looked(t) {
 		out := s.sync(t, server, ask{config: wide, fixed: true, only: []*stream.Stream{st}})
 		out.complete(t)
+		if out.skipped(st.Name) {
+			continue
+		}
 		require.Equal(t, []string{st.Name}, out.streamNames())
 		got, want := out.records(t, st.Name), s.everyRecord(t, st.Name)
 		require.Len(t, got, len(want), st.Name)

@@ -89,8 +89,35 @@ func (s *subject) clockMembers(t testing.TB, server *emulator.Server, name strin
 	if ok {
 		return out
 	}
-	out = map[string]bool{}
-	now, later := s.truthAt(t, server, name, today), s.truthAt(t, server, name, today.Add(3*time.Hour+5*time.Second))
+	out = s.differing(t, server, name, today.Add(3*time.Hour+5*time.Second))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.volatile == nil {
+		s.volatile = map[string]map[string]bool{}
+	}
+	s.volatile[name] = out
+	return out
+}
+
+// volatileIn is clockMembers, asked of a stand-in of its own where they are not
+// known: opening one is dear, so ask where records do differ.
+func (s *subject) volatileIn(t testing.TB, name string) map[string]bool {
+	t.Helper()
+	s.mu.Lock()
+	out, ok := s.volatile[name]
+	s.mu.Unlock()
+	if ok {
+		return out
+	}
+	return s.clockMembers(t, s.openSmall(t), name)
+}
+
+// differing are the members that differ between two looks at a table at rest, today
+// and at another time.
+func (s *subject) differing(t testing.TB, server *emulator.Server, name string, at time.Time) map[string]bool {
+	t.Helper()
+	out := map[string]bool{}
+	now, later := s.truthAt(t, server, name, today), s.truthAt(t, server, name, at)
 	for i := range min(len(now), len(later)) {
 		if string(now[i]) == string(later[i]) {
 			continue
@@ -102,11 +129,5 @@ func (s *subject) clockMembers(t testing.TB, server *emulator.Server, name strin
 			}
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.volatile == nil {
-		s.volatile = map[string]map[string]bool{}
-	}
-	s.volatile[name] = out
 	return out
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -50,6 +51,10 @@ type subject struct {
 	// way is the one to the rows that settings insist on, "" for none.
 	way      string
 	settings map[string]any
+	// guess are the faults of the position that the stand-in is in, "" for its own;
+	// plain is the subject there, of which streams are chosen.
+	guess string
+	plain *subject
 
 	// Syncs of small tables, see base, everything and usual.
 	onceBase, onceAll, onceUsual sync.Once
@@ -62,7 +67,7 @@ type subject struct {
 	// What is worked out again and again.
 	mu         sync.Mutex
 	oracles    map[string]*oracle // by stream and schema
-	free       map[string][]*emulator.Server
+	free       []standIn          // see open
 	onceReps   sync.Once
 	reps       []*stream.Stream // see representatives
 	onceChg    sync.Once
@@ -70,14 +75,27 @@ type subject struct {
 	onceSome   sync.Once
 	few        []*stream.Stream // see some
 	onceParts  sync.Once
+	onceOrders sync.Once
+	shuffled   bool                          // see shuffles
 	parts      map[string][]stream.Partition // see expanded
 	schemas    map[string]*singer.Schema
 	sizes      map[string]int   // of pages, see pageSize
 	checked    map[*record]bool // see firstLook
+	twins      map[string]bool  // by stream, see sharing
 	byName     map[string]*stream.Stream
 	validators map[string]*schema.Validator
 	volatile   map[string]map[string]bool
 }
+
+// standIn is one that no test uses now, and the options that it was opened with.
+type standIn struct {
+	kind   string
+	server *emulator.Server
+}
+
+// spare is how many of these are kept, those that were used last: each holds its
+// tables.
+const spare = 6
 
 // open opens the stand-in. Limits are off unless asked for. Stand-ins that a
 // test is done with are used again, as they were at first: opening one costs
@@ -87,11 +105,13 @@ func (s *subject) open(t testing.TB, o emulator.Options) *emulator.Server {
 	if o.Limits == "" {
 		o.Limits = "off"
 	}
+	o.Faults = strings.Trim(s.guess+","+o.Faults, ",")
 	kind := fmt.Sprint(o)
 	s.mu.Lock()
 	var server *emulator.Server
-	if free := s.free[kind]; len(free) > 0 {
-		server, s.free[kind] = free[len(free)-1], free[:len(free)-1]
+	if i := slices.IndexFunc(s.free, func(f standIn) bool { return f.kind == kind }); i >= 0 {
+		server = s.free[i].server // before the call, which moves what is behind
+		s.free = slices.Delete(s.free, i, i+1)
 	}
 	s.mu.Unlock()
 	if server == nil {
@@ -103,16 +123,19 @@ func (s *subject) open(t testing.TB, o emulator.Options) *emulator.Server {
 	} else {
 		s.reset(t, server)
 	}
+	used := server
 	t.Cleanup(func() {
+		done := used
+		used = nil // a test keeps its clean-ups for as long as the whole suite runs
 		if t.Failed() {
 			return
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.free == nil {
-			s.free = map[string][]*emulator.Server{}
+		if len(s.free) == spare {
+			s.free = slices.Delete(s.free, 0, 1)
 		}
-		s.free[kind] = append(s.free[kind], server)
+		s.free = append(s.free, standIn{kind, done})
 	})
 	return server
 }
@@ -145,13 +168,14 @@ func (s *subject) share(where **output, out *output) {
 	*where = out
 }
 
-// usual is base, or of a large source a sync of some streams with all fields.
+// usual is base, or where the cases read some streams a sync of these with all
+// fields.
 func (s *subject) usual(t testing.TB) *output {
 	t.Helper()
-	if !s.large(t) {
+	list := s.some(t)
+	if list == nil {
 		return s.base(t)
 	}
-	list := s.some(t)
 	s.onceUsual.Do(func() { s.share(&s.sampled, s.sync(t, s.openSmall(t), ask{only: list})) })
 	require.NotNil(t, s.sampled, "the shared sync of some streams has failed in another case")
 	return s.sampled
@@ -351,7 +375,10 @@ func (s *subject) run(ctx context.Context, server *emulator.Server, c *config.Lo
 		return err
 	}
 	var kept bytes.Buffer
-	defer func() { out.text = kept.Bytes() }()
+	defer func() {
+		out.text = bytes.Clone(kept.Bytes())
+		kept = bytes.Buffer{} // it has room to spare, and may be held for as long as the output
+	}()
 	var to io.Writer = &kept
 	if a.stdout != nil {
 		to = a.stdout(to)

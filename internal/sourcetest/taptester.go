@@ -44,11 +44,12 @@ func tapTesterBookmark(t *testing.T, s *subject) {
 			continue
 		}
 		now := s.marks(t, end, st)
-		for part, m := range s.marks(t, final, st) {
+		for part, m := range s.endMarks(t, st, s.marks(t, final, st), from[name], b) {
 			require.True(t, now[part].set && now[part].v >= m.v, "%s %q", name, part)
 		}
+		lowest := s.reaching(t, st, from[name])
 		for _, r := range b {
-			low := from[name][s.partOfRecord(t, st, r)]
+			low := lowest[s.partOfRecord(t, st, r)]
 			if m := readMark(t, r.fields[st.Cursor.Field]); m.set && low.set {
 				require.GreaterOrEqual(t, m.v, low.v, name)
 			}
@@ -111,6 +112,9 @@ func pageParams(p stream.Pager) []string {
 	case stream.Number:
 		return []string{p.Param}
 	case stream.Offset:
+		if p.Overlap {
+			return []string{p.Param, p.SizeParam} // the sizes of its pages differ
+		}
 		return []string{p.Param}
 	case stream.Token:
 		return []string{p.Param}

@@ -74,10 +74,14 @@ func (s *subject) insisting() []*subject {
 func (s *subject) otherwise(st *stream.Stream) bool { return st.Roads != nil && s.way != pagesWay }
 
 // same compares a value of two records. What comes by another way than pages is
-// not the vendor's bytes, and means the same.
+// not the vendor's bytes, and means the same; what is an object or array may have its
+// members in another order where each answer does.
 func (s *subject) same(t testing.TB, st *stream.Stream, want, got json.RawMessage, name, key string) {
 	t.Helper()
 	if string(want) == string(got) || st.Roads != nil && sameJSON(string(want), string(got)) {
+		return
+	}
+	if s.shuffles(t) && reordered(string(want), string(got)) {
 		return
 	}
 	a, _ := textOf(want)
@@ -102,7 +106,7 @@ func longer(st *stream.Stream, short, long string) bool {
 func waysAgree(t *testing.T, s *subject) {
 	for _, other := range s.insisting() {
 		t.Run(other.way, func(t *testing.T) {
-			o := emulator.Options{Records: 230, Seed: 4}
+			o := emulator.Options{Records: fewer(230), Seed: 4}
 			want := s.sync(t, s.open(t, o), ask{config: wide, only: s.some(t), fixed: true})
 			got := other.sync(t, other.open(t, o), ask{config: wide, only: s.some(t), fixed: true})
 			want.complete(t)

@@ -4,8 +4,11 @@ package all
 
 import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator/accountview"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator/buchhaltungsbutler"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/exactonline"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/saasoptics"
+	"github.com/tap-backoffice/tap-backoffice/internal/emulator/slascone"
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/zohocrm"
 )
 
@@ -14,6 +17,9 @@ func Plugins() []emulator.Plugin {
 	return []emulator.Plugin{
 		saasoptics.Plugin,
 		zohocrm.Plugin,
+		slascone.Plugin,
+		accountview.Plugin,
 		exactonline.Plugin,
+		buchhaltungsbutler.Plugin,
 	}
 }

@@ -3,8 +3,11 @@
 package all
 
 import (
+	"github.com/tap-backoffice/tap-backoffice/internal/source/accountview"
+	"github.com/tap-backoffice/tap-backoffice/internal/source/buchhaltungsbutler"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/exactonline"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/saasoptics"
+	"github.com/tap-backoffice/tap-backoffice/internal/source/slascone"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/zohocrm"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -14,6 +17,9 @@ func Sources() []*stream.Source {
 	return []*stream.Source{
 		saasoptics.Source(),
 		zohocrm.Source(),
+		slascone.Source(),
+		accountview.Source(),
 		exactonline.Source(),
+		buchhaltungsbutler.Source(),
 	}
 }

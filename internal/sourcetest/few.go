@@ -1,0 +1,35 @@
+package sourcetest
+
+// few are the elements with which a case does the same over and again: all of
+// them, or n under the race detector, the first and those at even distances up to
+// the last. A data race shows the first time that its code runs, and the detector
+// makes everything ten times as slow; what only the repetition can show is read
+// without it, by make suite. A case gives n so that each path is walked.
+func few[T any](n int, all []T) []T {
+	if !underRace || n >= len(all) {
+		return all
+	}
+	out := all[:1:1]
+	for k := 1; k < n; k++ {
+		out = append(out, all[k*(len(all)-1)/(n-1)])
+	}
+	return out
+}
+
+// fewer is how many rows the large tables have where a few pages show what a case
+// is about: a third under the race detector, see few.
+func fewer(rows int) int {
+	if underRace {
+		return rows / 3
+	}
+	return rows
+}
+
+// counted are the numbers from 1 to n.
+func counted(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i + 1
+	}
+	return out
+}
