@@ -18,10 +18,10 @@ packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)'
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite bars bench demo cover clean release linter
+.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite bars e2e bench demo cover clean release linter
 
 help: ## what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the static binary, bin/tap-backoffice
 	$(GO_BUILD) -o $(TAP) ./cmd/tap-backoffice
@@ -72,8 +72,13 @@ crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 suite: ## every way, seed and switch; make test runs a part of them under the race detector
 	go test ./internal/sourcetest ./internal/source/...
 
-bars: ## the calls and credits that large modules may cost
+bars: ## the calls and credits that large accounts may cost
 	go test ./internal/source/zohocrm -run 'ManyContacts|UnchangedModules|Discovery' -v -contacts 100000
+	go test ./internal/source/slascone ./internal/source/accountview -run 'Calls' -v
+	go test ./internal/source/buchhaltungsbutler -run 'TestWhole' -v
+
+e2e: build ## real loaders, runners and peers against the sandbox
+	testdata/e2e/run.sh $(TAP)
 
 bench: ## measures the conversion of rows and the whole program
 	go test -run '^$$' -bench . -benchmem ./internal/record

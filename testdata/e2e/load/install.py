@@ -1,0 +1,89 @@
+"""Makes what the run needs: virtual environments of the loaders, and PostgreSQL.
+
+Nothing is expected to be there but a Python with venv, and on Debian the right
+to install packages. What is there already is used as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from .programs import Failed, run
+
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
+MINUTES = 60.0
+_updated = False
+
+
+class Environments:
+    """Virtual environments below one folder, each with the packages of one lock file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Take the folder; it is kept between runs."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder = folder
+
+    def program(self, lock: str, program: str) -> Path:
+        """Return a program of the environment of that lock file, which is made if need be."""
+        return self.make(lock) / "bin" / program
+
+    def make(self, lock: str) -> Path:
+        """Return the environment of that lock file."""
+        wanted = REQUIREMENTS / f"{lock}.txt"
+        env, stamp = self._folder / lock, self._folder / lock / "made-of"
+        digest = hashlib.sha256(wanted.read_bytes() + sys.version.encode()).hexdigest()
+        if stamp.exists() and stamp.read_text() == digest:
+            return env
+        shutil.rmtree(env, ignore_errors=True)
+        if lock == "tools":
+            _venv(env)
+            run([env / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", wanted], 5 * MINUTES)
+        else:
+            uv = self.program("tools", "uv")
+            run([uv, "venv", "--quiet", "--python", sys.executable, env], MINUTES)
+            run([uv, "pip", "install", "--quiet", "--python", env / "bin" / "python", "-r", wanted], 10 * MINUTES)
+        stamp.write_text(digest)
+        return env
+
+
+def _venv(env: Path) -> None:
+    try:
+        run([sys.executable, "-m", "venv", env], MINUTES)
+    except Failed:
+        # Debian keeps venv in a package of its own.
+        debian("python3-venv")
+        shutil.rmtree(env, ignore_errors=True)
+        run([sys.executable, "-m", "venv", env], MINUTES)
+
+
+def debian(*packages: str) -> None:
+    """Install packages of Debian, and start no service of theirs."""
+    global _updated
+    if shutil.which("apt-get") is None or os.geteuid() != 0:
+        raise Failed(f"{' '.join(packages)} is missing, and only root on Debian could install it here")
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    if not _updated:
+        run(["apt-get", "update", "-qq"], 5 * MINUTES, **quiet)
+        _updated = True
+    run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages], 10 * MINUTES, **quiet)
+
+
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL's programs, installed if need be."""
+    if not (found := _find_postgres()):
+        debian("postgresql")
+        found = _find_postgres()
+    if not found:
+        raise Failed("PostgreSQL is installed, and initdb is nowhere")
+    return found
+
+
+def _find_postgres() -> Path | None:
+    if path := shutil.which("initdb"):
+        return Path(path).resolve().parent
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda p: float(p.parts[-3]))
+    return found[-1].parent if found else None
