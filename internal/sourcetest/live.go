@@ -78,7 +78,7 @@ func oneMove(t *testing.T, s *subject) {
 		if st.Cursor == nil || st.Scope != "" && !s.told(t, s.openSmall(t), st) {
 			continue
 		}
-		for _, name := range []string{"insert", "delete", "touch"} {
+		for _, name := range few(2, []string{"insert", "delete", "touch"}) {
 			change := map[string]emulator.Change{"insert": {Insert: 1}, "delete": {Delete: 1}, "touch": {Rows: 1}}[name]
 			change.Stream = st.Name
 			if _, err := s.change(t, s.openSmall(t), change); err != nil || name == "touch" && !touch[st.Name] {
