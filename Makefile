@@ -15,6 +15,8 @@ GOLDEN    = catalogs testdata internal/house/golangci.yml
 GOLDENERS = $(call packages,flag.Bool."update")
 FUZZERS   = $(call packages,^func Fuzz)
 packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)' internal))))
+SUITE     = ./internal/sourcetest ./internal/source/...
+OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/)
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
@@ -26,8 +28,12 @@ help: ## what there is
 build: ## the static binary, bin/tap-backoffice
 	$(GO_BUILD) -o $(TAP) ./cmd/tap-backoffice
 
-test: ## every test, with the race detector
-	go test $(RACE) ./...
+test: ## every test, briefly where the same is done for many systems and states
+	go test $(RACE) $(OTHERS)
+	go test -short $(SUITE)
+
+race: ## the suite and the tests of the sources with the race detector, as briefly
+	go test $(RACE) $(SUITE)
 
 check: vet tidy-check lint golden-check test ## all that must hold before a commit
 
@@ -69,8 +75,8 @@ fuzz: ## each fuzz target for FUZZTIME (10s)
 crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 	go test ./internal/auth -run 'TestCrash$$|TestWindowOfLoss' -v -runs 1000
 
-suite: ## every way, seed and switch; make test runs a part of them under the race detector
-	go test ./internal/sourcetest ./internal/source/...
+suite: ## the suite and the tests of the sources whole: every way, seed, state and switch
+	go test $(SUITE)
 
 bars: ## the calls and credits that large accounts may cost
 	go test ./internal/source/zohocrm -run 'ManyContacts|UnchangedModules|Discovery' -v -contacts 100000

@@ -2,5 +2,5 @@
 
 package sitetest
 
-// UnderRace tells of the race detector.
-const UnderRace = false
+// underRace tells of the race detector.
+const underRace = false

@@ -2,6 +2,6 @@
 
 package sitetest
 
-// UnderRace tells of the race detector: it makes everything ten times as slow, and
+// underRace tells of the race detector: it makes everything ten times as slow, and
 // sees the same code with a part of the switches. All are read without it.
-const UnderRace = true
+const underRace = true

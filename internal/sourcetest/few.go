@@ -1,12 +1,18 @@
 package sourcetest
 
+import "testing"
+
+// brief tells whether a case does once what it otherwise does over and again: under
+// the race detector, and where the tests are to be short.
+func brief() bool { return underRace || testing.Short() }
+
 // few are the elements with which a case does the same over and again: all of
-// them, or n under the race detector, the first and those at even distances up to
+// them, or n of a brief run, the first and those at even distances up to
 // the last. A data race shows the first time that its code runs, and the detector
 // makes everything ten times as slow; what only the repetition can show is read
-// without it, by make suite. A case gives n so that each path is walked.
+// by make suite. A case gives n so that each path is walked.
 func few[T any](n int, all []T) []T {
-	if !underRace || n >= len(all) {
+	if !brief() || n >= len(all) {
 		return all
 	}
 	out := all[:1:1]
@@ -17,9 +23,9 @@ func few[T any](n int, all []T) []T {
 }
 
 // fewer is how many rows the large tables have where a few pages show what a case
-// is about: a third under the race detector, see few.
+// is about: a third in a brief run, see few.
 func fewer(rows int) int {
-	if underRace {
+	if brief() {
 		return rows / 3
 	}
 	return rows

@@ -57,13 +57,13 @@ func run(t *testing.T, root string, update bool, list, insisted []conformance, s
 			s := &subject{src: src, plugin: plugins[i], root: root, update: update}
 			s.cases(t, "", list)
 			for _, way := range s.insisting() {
-				if underRace {
+				if brief() {
 					break
 				}
 				way.cases(t, " by "+way.way, insisted)
 			}
 			for _, faults := range s.plugin.Guesses {
-				if underRace {
+				if brief() {
 					break
 				}
 				// One after the other: nobody needs what the last one has gathered.

@@ -25,7 +25,7 @@ func TestSwitches(t *testing.T) {
 		"crowded:0.9,throttle-counts,throttle-403",
 		"429:2", "500:3", "502:2", "empty:2", "cut:2",
 	} {
-		if sitetest.UnderRace && n%6 > 0 {
+		if sitetest.Brief() && n%6 > 0 {
 			continue
 		}
 		t.Run(faults, func(t *testing.T) {

@@ -81,7 +81,7 @@ func TestSwitches(t *testing.T) {
 		{faults: "reads-limited,plan-basic,throttle-window"},
 		{faults: "patch-keeps-active,patch-null-keeps", streams: paged}, // of writes
 	} {
-		if sitetest.UnderRace && n%6 > 0 {
+		if sitetest.Brief() && n%6 > 0 {
 			continue
 		}
 		t.Run(test.faults, func(t *testing.T) {

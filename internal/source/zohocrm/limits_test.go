@@ -89,7 +89,11 @@ func TestReserve(t *testing.T) {
 					require.Equal(t, tc.left, left)
 				}
 				require.GreaterOrEqual(t, left, tc.left-tc.workers, "what was under way when the first answer told what remains")
-				require.Zero(t, a.behind.TurnedAway(), "the vendor has nothing to refuse")
+				probes := 0
+				if tc.workers > 5 { // as many at once as this edition takes; one more may be tried
+					probes = 1
+				}
+				require.LessOrEqual(t, a.behind.TurnedAway(), probes, "the vendor has nothing to refuse")
 				told := ""
 				for _, f := range faults {
 					told += f.Error() + "\n"
