@@ -2,12 +2,9 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
-	"maps"
 	"net/http/httptest"
 	"net/url"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -31,22 +28,7 @@ func TestAuthAccountView(t *testing.T) {
 	delete(config, "refresh_token")
 	config["token_store"] = filepath.Join(t.TempDir(), "tokens.json")
 	start := func(more map[string]any, out io.Writer, args ...string) *session {
-		values := maps.Clone(config)
-		maps.Copy(values, more)
-		text, err := json.Marshal(values)
-		require.NoError(t, err)
-		file := filepath.Join(t.TempDir(), "c.json")
-		require.NoError(t, os.WriteFile(file, text, 0o600))
-		r, w := io.Pipe()
-		t.Cleanup(func() { _ = w.Close() })
-		s := &session{console: console{heard: make(chan struct{})}, in: w, code: make(chan int, 1)}
-		a := &app{
-			sources: []*stream.Source{accountview.Source()}, program: "tap-backoffice", in: r, out: &stdout{w: out}, err: &stderr{w: s},
-			env: func(string) (string, bool) { return "", false },
-		}
-		a.log = newLog(a.err)
-		go func() { s.code <- a.run(t.Context(), append(args, "--config", file)) }()
-		return s
+		return startWith(t, []*stream.Source{accountview.Source()}, config, more, out, args...)
 	}
 	s := start(nil, io.Discard, "accountview", "--select", "debtors")
 	require.Equal(t, 2, <-s.code, "nobody has signed in yet")

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -133,7 +134,16 @@ type session struct {
 
 func startSession(t *testing.T, config map[string]string, args ...string) *session {
 	t.Helper()
-	text, err := json.Marshal(config)
+	return startWith(t, signInSources(), config, nil, io.Discard, args...)
+}
+
+// startWith runs a command of some sources with a config and what goes into it
+// besides.
+func startWith[V any](t *testing.T, sources []*stream.Source, config, more map[string]V, out io.Writer, args ...string) *session {
+	t.Helper()
+	values := maps.Clone(config)
+	maps.Copy(values, more)
+	text, err := json.Marshal(values)
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "c.json")
 	require.NoError(t, os.WriteFile(file, text, 0o600))
@@ -141,7 +151,7 @@ func startSession(t *testing.T, config map[string]string, args ...string) *sessi
 	t.Cleanup(func() { _ = w.Close() })
 	s := &session{console: console{heard: make(chan struct{})}, in: w, code: make(chan int, 1)}
 	a := &app{
-		sources: signInSources(), program: "tap-backoffice", in: r, out: &stdout{w: io.Discard}, err: &stderr{w: s},
+		sources: sources, program: "tap-backoffice", in: r, out: &stdout{w: out}, err: &stderr{w: s},
 		env: func(string) (string, bool) { return "", false },
 	}
 	a.log = newLog(a.err)

@@ -2,9 +2,7 @@ package cli
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -44,22 +42,7 @@ func newZohoSite(t *testing.T, faults string) *zohoSite {
 // start runs a command.
 func (z *zohoSite) start(t *testing.T, more map[string]any, out io.Writer, args ...string) *session {
 	t.Helper()
-	values := maps.Clone(z.config)
-	maps.Copy(values, more)
-	text, err := json.Marshal(values)
-	require.NoError(t, err)
-	file := filepath.Join(t.TempDir(), "c.json")
-	require.NoError(t, os.WriteFile(file, text, 0o600))
-	r, w := io.Pipe()
-	t.Cleanup(func() { _ = w.Close() })
-	s := &session{console: console{heard: make(chan struct{})}, in: w, code: make(chan int, 1)}
-	a := &app{
-		sources: []*stream.Source{zohocrm.Source()}, program: "tap-backoffice", in: r, out: &stdout{w: out}, err: &stderr{w: s},
-		env: func(string) (string, bool) { return "", false },
-	}
-	a.log = newLog(a.err)
-	go func() { s.code <- a.run(t.Context(), append(args, "--config", file)) }()
-	return s
+	return startWith(t, []*stream.Source{zohocrm.Source()}, z.config, more, out, args...)
 }
 
 // consent signs in at the address and returns where the browser is led.

@@ -184,16 +184,7 @@ func (a *app) found(ctx context.Context, src *stream.Source, f stream.Fetcher, c
 	if err != nil {
 		return nil, err
 	}
-	whole := *src
-	whole.Streams = slices.Clone(src.Streams)
-	for _, s := range more {
-		if old := whole.Stream(s.Name); old != nil {
-			*old = s
-		} else {
-			whole.Streams = append(whole.Streams, s)
-		}
-	}
-	return &whole, nil
+	return src.Finding(more), nil
 }
 
 // bounded lets as many requests be in flight as its slots hold, however many are

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -46,7 +45,7 @@ func (s *Site) Run(a Ask) *Output {
 	s.Helper()
 	out := &Output{T: s.T, Source: s.Source}
 	var kept bytes.Buffer
-	var logs lockedBuffer
+	var logs Log
 	var to io.Writer = &kept
 	if a.Tally {
 		to = tally{to, &out.Count}
@@ -153,16 +152,7 @@ func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.C
 	if err != nil {
 		return nil, err
 	}
-	whole := *src
-	whole.Streams = slices.Clone(src.Streams)
-	for _, st := range more {
-		if old := whole.Stream(st.Name); old != nil {
-			*old = st
-		} else {
-			whole.Streams = append(whole.Streams, st)
-		}
-	}
-	return &whole, nil
+	return src.Finding(more), nil
 }
 
 // tasks are what is chosen, found as the command does.
@@ -210,22 +200,4 @@ func (c tally) Write(p []byte) (int, error) {
 		}
 	}
 	return len(p), nil
-}
-
-// lockedBuffer takes log lines of many goroutines.
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

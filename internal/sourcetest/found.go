@@ -20,7 +20,7 @@ import (
 )
 
 // found returns a source with the streams that it finds at run time, as the
-// command does: found ones replace static ones of the same name.
+// command does.
 func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.Config, known stream.Known) (*stream.Source, error) {
 	if src.Discover == nil {
 		return src, nil
@@ -29,16 +29,7 @@ func found(ctx context.Context, src *stream.Source, f stream.Fetcher, c stream.C
 	if err != nil {
 		return nil, err
 	}
-	whole := *src
-	whole.Streams = slices.Clone(src.Streams)
-	for _, st := range more {
-		if old := whole.Stream(st.Name); old != nil {
-			*old = st
-		} else {
-			whole.Streams = append(whole.Streams, st)
-		}
-	}
-	return &whole, nil
+	return src.Finding(more), nil
 }
 
 // known tells what a catalog has of a stream; nil where there is none.

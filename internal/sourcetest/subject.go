@@ -29,6 +29,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
 	"github.com/tap-backoffice/tap-backoffice/internal/schema"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -260,7 +261,7 @@ func (s *subject) sync(t testing.TB, server *emulator.Server, a ask) *output {
 		defer server.OnPage(nil)
 	}
 	out := &output{}
-	var logged lockedBuffer
+	var logged sitetest.Log
 	var hosts strays
 	var err error
 	ran := false

@@ -139,6 +139,21 @@ func (s *Source) Stream(name string) *Stream {
 	return nil
 }
 
+// Finding returns the source with streams that were found at run time beside its
+// static ones, or in place of those of the same name.
+func (s *Source) Finding(found []Stream) *Source {
+	whole := *s
+	whole.Streams = slices.Clone(s.Streams)
+	for _, st := range found {
+		if old := whole.Stream(st.Name); old != nil {
+			*old = st
+		} else {
+			whole.Streams = append(whole.Streams, st)
+		}
+	}
+	return &whole
+}
+
 // every are the static streams and the helpers.
 func (s *Source) every() []*Stream {
 	all := make([]*Stream, 0, len(s.Streams)+len(s.Helpers))
