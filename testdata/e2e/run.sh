@@ -4,7 +4,8 @@
 #
 #   testdata/e2e/run.sh [BINARY] [WORKDIR]
 #
-# A part runs even if one before it failed; the exit is 1 if any did. What the
+# Parts: load (six loaders), check (singer-check-tap), runner (Meltano), peers. A
+# part runs even if one before it failed; the exit is 1 if any did. What the
 # parts need they install into WORKDIR (out/e2e), which may be kept, and from
 # Debian's packages. E2E_PARTS picks parts; E2E_LOADERS and E2E_SOURCES pick what
 # the part "load" runs, alone then: E2E_LOADERS=target-jsonl E2E_SOURCES=saasoptics.
@@ -14,7 +15,7 @@ tap=$(realpath "${1:-$here/../../bin/tap-backoffice}")
 work=${2:-$here/../../out/e2e}
 mkdir -p "$work"
 work=$(realpath "$work")
-export PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=$here PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 # The oracle knows the services' time zones from the system's own list.
 if ! python3 -c 'import zoneinfo; zoneinfo.ZoneInfo("Europe/Berlin")' 2>/dev/null; then
@@ -22,16 +23,13 @@ if ! python3 -c 'import zoneinfo; zoneinfo.ZoneInfo("Europe/Berlin")' 2>/dev/nul
     { echo "e2e needs Python 3.11 or later and the time zones of tzdata" >&2; exit 1; }
 fi
 
-all="load check meltano peers"
+all="load check runner peers"
 if [ -n "${E2E_LOADERS:-}${E2E_SOURCES:-}" ]; then all=load; fi
 failed=()
 for part in ${E2E_PARTS:-$all}; do
   begun=$SECONDS code=0
   echo "== e2e $part"
-  case $part in
-    load) python3 -m load "$tap" "$work" || code=$? ;;
-    *) "$here/$part/run.sh" "$tap" "$work/$part" || code=$? ;;
-  esac
+  python3 -m "$part" "$tap" "$work" || code=$?
   echo "== e2e $part: exit $code after $((SECONDS - begun)) s"
   [ "$code" -eq 0 ] || failed+=("$part")
 done

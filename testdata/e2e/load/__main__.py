@@ -17,15 +17,17 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from rig.install import Environments
+from rig.programs import Failed, say
+from rig.sandbox import Sandbox
+
 from . import report
 from .compare import Tally
 from .facts import SOURCES
 from .feed import stop_all
-from .install import Environments
 from .loaders import LOADERS, TRIED, Loader, Services, attempt
 from .phases import Phases
-from .programs import Failed, say
-from .sandbox import Sandbox, Tap
+from .tap import Tap
 
 # More than one page of Exact's sync streams (1,000 rows) in each division.
 RECORDS = 1050

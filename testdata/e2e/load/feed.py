@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 from typing import IO
 
-from .programs import Failed, stop, tail
+from rig.programs import Failed, stop, tail
 
 LOADS_WITHIN = 900.0
 _running: list[subprocess.Popen[bytes]] = []

@@ -12,10 +12,11 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from . import postgres
+from rig import postgres
+from rig.install import Environments, postgres_programs
+from rig.programs import Failed, run
+
 from .feed import feed
-from .install import Environments, postgres_programs
-from .programs import Failed, run
 from .rules import DOUBLE, DOUBLE_INSIDE, EMPTY_IS_NULL, ESCAPED, LITERAL, Rule
 from .schema import Column
 from .values import Json, Value, is_number, parse, read_instant

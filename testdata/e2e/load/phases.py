@@ -10,13 +10,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from rig.programs import Failed, say
+from rig.sandbox import Sandbox
+
 from .compare import Comparison, Tally, Wanted, wanted
 from .facts import FACTS
 from .feed import feed, pipe
 from .loaders import Loader
-from .programs import Failed, say
-from .sandbox import Sandbox, Tap
 from .schema import Output, Stream, read_catalog
+from .tap import Tap
 
 CHANGED, INSERTED, DELETED = 25, 5, 3
 # This source, the smallest, is loaded by a pipe from the tap; the others from a
@@ -55,7 +57,7 @@ class Phases:
 
     def second(self, states: dict[Loader, Any]) -> None:
         """Change rows, go on from each loader's state, load what is new."""
-        self._sandbox.change(self._source, CHANGED, INSERTED, DELETED)
+        self._sandbox.change(self._source, rows=CHANGED, insert=INSERTED, delete=DELETED)
         self._truth("before-2")
         groups: dict[str, list[Loader]] = {}
         for loader, state in states.items():
@@ -105,7 +107,7 @@ class Phases:
 
     def _truth(self, moment: str) -> None:
         for name in self._chosen:
-            self._sandbox.truth(self._source, name, self._file(moment, name))
+            self._sandbox.save_truth(self._source, name, self._file(moment, name))
 
     def _file(self, moment: str, stream: str) -> Path:
         return self._folder / "truth" / moment / f"{stream}.jsonl"

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sandbox import Row, parse
+from rig.sandbox import Row, parse
 
 DROPPED = "member its schema does not know: dropped; ours has it"
 RESCUED = "value or member no schema knows: dropped; ours keeps it in _rescued_data"

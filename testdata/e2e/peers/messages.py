@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sandbox import Row, parse
+from rig.sandbox import Row, parse
 
 
 @dataclass

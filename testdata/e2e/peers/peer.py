@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import compare
-import messages
-from messages import Output
-from sandbox import Row, Sandbox
+from rig.sandbox import Row, Sandbox
+
+from . import compare, messages
+from .messages import Output
 
 HERE = Path(__file__).parent
 # A catalog is made smaller until a peer ends well, but not for ever.
@@ -67,7 +67,9 @@ class Result:
 class Pair:
     """The peer and ours, with one config and one sandbox."""
 
-    def __init__(self, tap: Path, python: Path, launcher: str, sandbox: Sandbox, source: str, config: Row, **environment: str) -> None:
+    def __init__(
+        self, tap: Path, python: Path, launcher: str, sandbox: Sandbox, source: str, config: Row, **environment: str
+    ) -> None:
         self.tap, self.python, self.launcher = tap, python, HERE / launcher
         self.sandbox, self.source = sandbox, source
         self.folder = sandbox.folder / source
@@ -98,7 +100,13 @@ class Pair:
             code = subprocess.run(command, stdout=stdout, stderr=stderr, env=self.environment, timeout=1200).returncode
         seconds = time.monotonic() - begun
         catalog = "--discover" in command
-        return Run(code, Output() if catalog else messages.read(out), log.read_text(), seconds, len(self.sandbox.requests(self.source)))
+        return Run(
+            code,
+            Output() if catalog else messages.read(out),
+            log.read_text(),
+            seconds,
+            len(self.sandbox.requests(self.source)),
+        )
 
     def until_it_ends(self, catalog: Row, deselect: Any) -> tuple[Run, Run, list[str]]:
         """Runs the peer, takes out of the catalog what ended it, and runs it

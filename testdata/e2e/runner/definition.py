@@ -1,6 +1,6 @@
-"""The plugin definitions of this project: what the tap prints of itself.
+"""The plugin definitions of the project: what the tap prints of itself.
 
-    definition.py BINARY FOLDER     writes FOLDER/*.meltano.yml anew
+usage: python3 -m runner.definition PROGRAM FOLDER, to write FOLDER/*.meltano.yml anew.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from pathlib import Path
 
 def printed(tap: Path, source: str) -> str:
     """What `tap-backoffice SOURCE --about --format meltano` prints."""
-    return subprocess.run([tap, source, "--about", "--format", "meltano"], check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [tap, source, "--about", "--format", "meltano"], check=True, capture_output=True, text=True
+    ).stdout
 
 
 def main() -> None:

@@ -1,4 +1,6 @@
-"""Meltano runs the project of this folder against the sandbox.
+"""Meltano runs the project in ../meltano against the sandbox.
+
+usage: python3 -m runner PROGRAM FOLDER
 
 The project is copied as a user would copy it. Asserted: the definitions are
 what the tap prints; Meltano's own commands work; a first run loads all rows of
@@ -8,7 +10,6 @@ Meltano kept; after both, rows and plain values are the sandbox's truth.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -20,11 +21,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import definition
-from postgres import Postgres
-from sandbox import Row, Sandbox
+from rig.install import Environments, postgres_programs
+from rig.postgres import DATABASE, USER, Postgres
+from rig.sandbox import Row, Sandbox, parse
 
-HERE = Path(__file__).parent
+from . import definition
+
+PROJECT = Path(__file__).resolve().parent.parent / "meltano"
 RECORDS = 300
 CHANGED, INSERTED = 10, 3
 # Before any row, so that what is loaded is all there is.
@@ -91,7 +94,7 @@ class Trial:
     def run(self) -> list[Streams]:
         self.project = self.work / "project"
         shutil.rmtree(self.project, ignore_errors=True)
-        shutil.copytree(HERE, self.project, ignore=shutil.ignore_patterns("*.py", "*.sh", "requirements.txt", "__pycache__"))
+        shutil.copytree(PROJECT, self.project, ignore=shutil.ignore_patterns(".env", ".meltano"))
         self.environment = self.settings()
 
         self.definitions()
@@ -125,13 +128,16 @@ class Trial:
             "NO_COLOR": "1",
             "TARGET_POSTGRES_HOST": "127.0.0.1",
             "TARGET_POSTGRES_PORT": str(self.postgres.port),
-            "TARGET_POSTGRES_USER": self.postgres.user,
+            "TARGET_POSTGRES_USER": USER,
             "TARGET_POSTGRES_PASSWORD": "any",
-            "TARGET_POSTGRES_DATABASE": self.postgres.database,
+            "TARGET_POSTGRES_DATABASE": DATABASE,
         }
         environment.pop("PYTHONPATH", None)  # it is this test's, not the plugins'
         for plugin in PLUGINS:
-            config = self.sandbox.config(plugin.source) | {"start_date": START, "token_store": str(self.work / "tokens.json")}
+            config = self.sandbox.config(plugin.source) | {
+                "start_date": START,
+                "token_store": str(self.work / "tokens.json"),
+            }
             for key, value in config.items():
                 if key != "source":  # that one is the definition's
                     environment[f"TAP_{plugin.source.upper()}_{key.upper()}"] = str(value)
@@ -149,20 +155,30 @@ class Trial:
     def definitions(self) -> None:
         """The files are what the command prints, so that they cannot rot."""
         for plugin in PLUGINS:
-            path = HERE / "plugins" / f"{plugin.source}.meltano.yml"
+            path = PROJECT / "plugins" / f"{plugin.source}.meltano.yml"
             if path.read_text() != definition.printed(self.tap, plugin.source):
-                self.find(f"plugins/{path.name} is not what the tap prints: run.sh --update BINARY")
+                self.find(
+                    f"plugins/{path.name} is not what the tap prints: write it anew with python3 -m runner.definition"
+                )
 
     # Meltano's commands
 
     def ask(self, what: str, *arguments: str, fails: bool = False, **more: str) -> str:
         """A command of Meltano; gives stdout and stderr, which are kept in a file."""
         begun = time.monotonic()
-        run = subprocess.run([self.meltano, *arguments], cwd=self.project, env={**self.environment, **more}, capture_output=True, text=True)
+        run = subprocess.run(
+            [self.meltano, *arguments],
+            cwd=self.project,
+            env={**self.environment, **more},
+            capture_output=True,
+            text=True,
+        )
         self.seconds[what] = self.seconds.get(what, 0) + time.monotonic() - begun
         (self.work / f"{what.replace(' ', '-')}.log").write_text(run.stdout + run.stderr)
         if (run.returncode != 0) != fails:
-            self.find(f"meltano {' '.join(arguments)} exits {run.returncode}: {' '.join((run.stdout + run.stderr).split()[-40:])}")
+            self.find(
+                f"meltano {' '.join(arguments)} exits {run.returncode}: {' '.join((run.stdout + run.stderr).split()[-40:])}"
+            )
         return run.stdout if what == "invoke --discover" else run.stdout + run.stderr
 
     def catalog(self, plugin: Plugin) -> dict[str, Row]:
@@ -226,12 +242,14 @@ class Trial:
         """Keys and plain values; gives how many values were compared."""
         where = f"{what}: {entry.plugin.name}.{entry.name}"
         keys = catalog["key_properties"]
-        rows = {self.key(row, keys): row for row in self.postgres.rows(entry.plugin.schema, entry.name)}
+        rows = {self.key(row, keys): row for row in self.rows(entry)}
         if len(rows) != len(truth) or set(rows) != {self.key(row, keys) for row in truth}:
             self.find(f"{where}: {len(rows)} rows, the sandbox has {len(truth)}")
         values = 0
         columns = self.postgres.columns(entry.plugin.schema, entry.name)
-        kinds = {name: plain_kind(schema) for name, schema in catalog["schema"]["properties"].items() if name in columns}
+        kinds = {
+            name: plain_kind(schema) for name, schema in catalog["schema"]["properties"].items() if name in columns
+        }
         plain = {name: kind for name, kind in kinds.items() if kind and name != "_rescued_data"}
         for expected in truth:
             loaded = rows.get(self.key(expected, keys))
@@ -245,6 +263,10 @@ class Trial:
                 if not same(kind, value, loaded[name]):
                     self.find(f"{where}: {self.key(expected, keys)}.{name}: expected {value!r}, found {loaded[name]!r}")
         return values
+
+    def rows(self, entry: Streams) -> list[Row]:
+        """What is in the table of a stream."""
+        return list(map(parse, self.postgres.rows(entry.plugin.schema, entry.name)))
 
     @staticmethod
     def key(row: Row, keys: list[str]) -> tuple[str, ...]:
@@ -267,7 +289,7 @@ class Trial:
         """The rows that an incremental run may write again: those at the bookmark
         of their partition, and those without a replication value."""
         field_, key = catalog.get("replication_key"), catalog["key_properties"][-1]
-        rows = self.postgres.rows(entry.plugin.schema, entry.name)
+        rows = self.rows(entry)
         if field_ is None:
             return {str(row[key]) for row in rows}
         latest: dict[Any, Any] = {}
@@ -289,7 +311,7 @@ class Trial:
         for entry in table:
             where, which = f"run 2: {entry.plugin.name}.{entry.name}", (entry.plugin.name, entry.name)
             key = catalogs[entry.plugin][entry.name]["key_properties"][-1]
-            rows = self.postgres.rows(entry.plugin.schema, entry.name)
+            rows = self.rows(entry)
             fresh = {str(row[key]) for row in rows if row["_sdc_batched_at"] >= begun}
             if missing := touched[which] - fresh:
                 self.find(f"{where}: changed and not written again: {sorted(missing)[:5]}")
@@ -312,7 +334,9 @@ class Trial:
 
     def refusal(self) -> None:
         """A wrong token fails the run, and stays out of the log."""
-        said = self.ask("refusal", "run", "saasoptics", "target-postgres", fails=True, TAP_SAASOPTICS_TOKEN="wrong-but-secret")
+        said = self.ask(
+            "refusal", "run", "saasoptics", "target-postgres", fails=True, TAP_SAASOPTICS_TOKEN="wrong-but-secret"
+        )
         if "wrong-but-secret" in said:
             self.find("a run with a wrong token shows it")
         if "kind=auth" not in said:
@@ -354,19 +378,16 @@ def same(kind: str, expected: Any, found: Any) -> bool:
     return found == (int(whole[1]) if whole and abs(int(whole[1])) < 2**63 else None)
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tap", type=Path, required=True)
-    parser.add_argument("--meltano", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    arguments = parser.parse_args()
-
+def main(tap: Path, folder: Path) -> int:
+    """Run it; 1 on any finding."""
+    work = folder / "runner"
+    meltano = Environments(folder / "venvs").program("meltano", "meltano")
     sources = tuple(plugin.source for plugin in PLUGINS)
-    with Sandbox(arguments.tap, arguments.work / "sandbox", RECORDS, sources) as sandbox, Postgres() as postgres:
-        trial = Trial(arguments.tap, arguments.meltano, arguments.work, sandbox, postgres)
+    with Sandbox(tap, work / "sandbox", RECORDS, sources) as sandbox, Postgres(postgres_programs()) as postgres:
+        trial = Trial(tap, meltano, work, sandbox, postgres)
         table = trial.run()
 
-    version = subprocess.check_output([arguments.meltano, "--version"], text=True).strip()
+    version = subprocess.check_output([meltano, "--version"], text=True).strip()
     print(f"{version}; {', '.join(f'{what} {seconds:.0f} s' for what, seconds in trial.seconds.items())}\n")
     print("| extractor | stream | truth | run 1 | changed | run 2 | values compared |")
     print("|---|---|---|---|---|---|---|")
@@ -380,4 +401,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

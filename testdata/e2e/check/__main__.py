@@ -1,14 +1,13 @@
 """Every stream of every source through singer-check-tap, on its stdin.
 
 The checker's own --tap mode loses the output of a tap that ends promptly, so
-it reads a pipe here. Three runs of each source: all of it, with the state of
+it reads a pipe here. usage: python3 -m check PROGRAM FOLDER. Three runs of each source: all of it, with the state of
 that run, and with that state after rows were changed. That a stream is there
 and has rows is checked too: an empty output is valid to the checker.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import subprocess
@@ -18,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox import SOURCES, Sandbox
+from rig.install import Environments
+from rig.sandbox import SOURCES, Sandbox
 
 RECORDS = 40
 # Its limit of 100 calls a minute is the tap's own count, and details cost a
@@ -83,7 +83,15 @@ class Check:
     def sync(self, name: str, catalog: Path, state: Path | None) -> dict[str, int]:
         """Runs the tap into the checker; gives the records of each stream."""
         config = self.sandbox.path(self.source)
-        command: list[str | Path] = [self.tap, self.source, "--config", config, "--catalog", catalog, "--exit-zero-on-partial"]
+        command: list[str | Path] = [
+            self.tap,
+            self.source,
+            "--config",
+            config,
+            "--catalog",
+            catalog,
+            "--exit-zero-on-partial",
+        ]
         if state:
             command += ["--state", state]
         log = self.folder / f"{name}.log"
@@ -131,7 +139,10 @@ class Check:
 def awake(checker: Path, folder: Path) -> bool:
     """Whether the checker refuses what is wrong: it is old, and a dependency
     that no longer works would make everything valid."""
-    schema = {"type": "object", "properties": {"id": {"type": "integer"}, "at": {"type": ["null", "string"], "format": "date-time"}}}
+    schema = {
+        "type": "object",
+        "properties": {"id": {"type": "integer"}, "at": {"type": ["null", "string"], "format": "date-time"}},
+    }
 
     def valid(record: dict[str, object]) -> bool:
         messages = (
@@ -145,30 +156,31 @@ def awake(checker: Path, folder: Path) -> bool:
     return valid(good) and not valid(good | {"id": "one"}) and not valid(good | {"at": "2024-01-01"})
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tap", type=Path, required=True)
-    parser.add_argument("--checker", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    arguments = parser.parse_args()
-
+def main(tap: Path, folder: Path) -> int:
+    """Check all; 1 on any finding."""
+    work = folder / "check"
+    checker = Environments(folder / "venvs").program("singer-tools", "singer-check-tap")
     with (
-        Sandbox(arguments.tap, arguments.work / "many", RECORDS) as many,
-        Sandbox(arguments.tap, arguments.work / "few", min(FEW.values()), tuple(FEW)) as few,
+        Sandbox(tap, work / "many", RECORDS) as many,
+        Sandbox(tap, work / "few", min(FEW.values()), tuple(FEW)) as few,
         # The source that waits for its minute leaves the processor to another.
         ThreadPoolExecutor(2) as pool,
     ):
         order = sorted(SOURCES, key=lambda source: source not in FEW)
-        checks = [Check(arguments.tap, arguments.checker, few if source in FEW else many, source) for source in order]
+        checks = [Check(tap, checker, few if source in FEW else many, source) for source in order]
         results = list(pool.map(Check.run, checks))
 
-    print("| source | streams | with SCHEMA | with rows | refused | records | with state | after a change | seconds | singer-check-tap |")
+    print(
+        "| source | streams | with SCHEMA | with rows | refused | records | with state | after a change | seconds | singer-check-tap |"
+    )
     print("|---|---|---|---|---|---|---|---|---|---|")
     for r in sorted(results, key=lambda r: SOURCES.index(r.source)):
         counts = " | ".join(f"{n:,}" for n in r.records)
         verdict = "valid" if not r.findings else f"{len(r.findings)} findings"
-        print(f"| {r.source} | {r.catalog} | {r.schemas} | {r.with_rows} | {len(r.refused)} | {counts} | {r.seconds:.0f} | {verdict} |")
-    findings = [] if awake(arguments.checker, arguments.work) else ["singer-check-tap takes wrong messages for valid ones"]
+        print(
+            f"| {r.source} | {r.catalog} | {r.schemas} | {r.with_rows} | {len(r.refused)} | {counts} | {r.seconds:.0f} | {verdict} |"
+        )
+    findings = [] if awake(checker, work) else ["singer-check-tap takes wrong messages for valid ones"]
     findings += [f"{r.source}: {what}" for r in results for what in r.findings]
     for what in findings:
         print(f"FOUND {what}", file=sys.stderr)
@@ -176,4 +188,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

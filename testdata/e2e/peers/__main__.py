@@ -2,12 +2,14 @@
 
 The peers are unmodified; a launcher points each at the sandbox. Each row of
 theirs is held against ours by rule (compare.py), and both counts against the
-sandbox's truth.
+sandbox's truth. usage: python3 -m peers PROGRAM FOLDER.
+
+singer-io's tap-zoho-crm is not on PyPI: with TAP_ZOHO_CRM=FOLDER, a checkout
+of it, it runs too.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -15,9 +17,12 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-from compare import instant
-from peer import Pair, Result, Run, select, syncing
-from sandbox import Row, Sandbox
+from rig.install import Environments
+from rig.programs import Failed
+from rig.sandbox import Row, Sandbox
+
+from .compare import instant
+from .peer import Pair, Result, Run, select, syncing
 
 RECORDS = 300
 # Before any row, so that the truth is all there is.
@@ -40,14 +45,14 @@ NEWER = {"deleted_customers", "deleted_payments", "payments"}  # of the API, sin
 READ_WHOLE = {"sales_orders"}  # by theirs; ours takes what was created since
 
 
-def saasoptics(tap: Path, work: Path, sandbox: Sandbox) -> Result:
+def saasoptics(tap: Path, python: Path, sandbox: Sandbox) -> Result:
     """tap-saasoptics: the same streams, keys and bookmarks; its state goes on in ours."""
     result = Result("tap-saasoptics", "1.1.1", "saasoptics")
     ours = sandbox.config("saasoptics")
     config = {key: ours[key] for key in ("token", "account_name", "server_subdomain")}
     pair = Pair(
         tap,
-        work / "tap-saasoptics/bin/python",
+        python,
         "launch_saasoptics.py",
         sandbox,
         "saasoptics",
@@ -62,11 +67,14 @@ def saasoptics(tap: Path, work: Path, sandbox: Sandbox) -> Result:
     select(catalog, None, True)
     first, last, gone = pair.until_it_ends(catalog, failing_property)
     if first.code != 0:
-        result.notes.append(f"as it is it ends with exit {first.code} after {first.output.count:,} rows: {reason(first)}")
+        result.notes.append(
+            f"as it is it ends with exit {first.code} after {first.output.count:,} rows: {reason(first)}"
+        )
     ended = [name for name in gone if "." not in name]
     if gone:
         result.notes.append(f"it ends well once {', '.join(gone)} are deselected")
-    mine = pair.ours("sync")
+    # The streams that it knows, so that calls and seconds can be compared.
+    mine = pair.ours("sync", *(f"--select={entry['stream']}" for entry in catalog["streams"]))
     if last.code != 0 or mine.code != 0:
         result.findings.append(f"exit codes: theirs {last.code}, ours {mine.code}: {reason(last)}")
     for stream in ended:  # it has no rows of it then
@@ -93,7 +101,9 @@ def same_tables(result: Result, theirs: Row, ours: Row) -> None:
     for name in sorted((set(left) ^ set(right)) - NEWER):
         result.findings.append(f"stream {name}: only {'theirs' if name in left else 'ours'}")
     unknown = ", ".join(sorted(set(right) - set(left)))
-    result.notes.append(f"streams it does not know: {unknown}; read whole each time: {', '.join(sorted(READ_WHOLE))}; else the same keys")
+    result.notes.append(
+        f"streams it does not know: {unknown}; read whole each time: {', '.join(sorted(READ_WHOLE))}; else the same keys"
+    )
     for name in sorted(set(left) & set(right) - READ_WHOLE):
         if left[name] != right[name]:
             result.findings.append(f"{name}: keys theirs {left[name]}, ours {right[name]}")
@@ -162,7 +172,7 @@ def goes_on(result: Result, pair: Pair, state: Row, catalog: Row, streams: list[
     for stream in state["bookmarks"]:
         try:
             reports = pair.sandbox.change(pair.source, stream=stream, rows=5, insert=2)
-        except RuntimeError as error:
+        except Failed as error:
             if "does not change" in str(error):  # a list of deletions
                 continue
             raise
@@ -196,12 +206,14 @@ def moment(value: str) -> datetime:
     return found
 
 
-def zoho_crm(tap: Path, work: Path, sandbox: Sandbox, checkout: Path) -> Result:
+def zoho_crm(tap: Path, python: Path, sandbox: Sandbox, checkout: Path) -> Result:
     """singer-io's tap-zoho-crm, as far as it runs."""
     result = Result("tap-zoho-crm (singer-io)", "81509aa", "zoho_crm")
     ours = sandbox.config("zoho_crm")
-    config = {key: ours[key] for key in ("client_id", "client_secret", "refresh_token")} | {"start_date": START, "user_agent": "peer"}
-    python = work / "tap-zoho-crm/bin/python"
+    config = {key: ours[key] for key in ("client_id", "client_secret", "refresh_token")} | {
+        "start_date": START,
+        "user_agent": "peer",
+    }
     folders = os.pathsep.join([str(checkout), os.environ.get("PYTHONPATH", "")])
     alone = Pair(tap, python, "launch_zoho_crm.py", sandbox, "zoho_crm", config, PYTHONPATH=folders)
     found = alone.theirs("discover", "--discover")
@@ -217,7 +229,9 @@ def zoho_crm(tap: Path, work: Path, sandbox: Sandbox, checkout: Path) -> Result:
     result.streams = (len(catalog["streams"]), len(whole.output.schemas))
     skipped = re.findall(r"Skipping module (\w+): No primary key", (helped.folder / "theirs-discover.log").read_text())
     named = [name for name in ("Leads", "Accounts", "Contacts", "Deals", "Campaigns", "Tasks") if name in skipped]
-    result.notes.append(f"helped past that it leaves out {len(skipped)} modules whose list of fields has no id ({', '.join(named)} among them)")
+    result.notes.append(
+        f"helped past that it leaves out {len(skipped)} modules whose list of fields has no id ({', '.join(named)} among them)"
+    )
     select(catalog, None, True)
     first, last, gone = helped.until_it_ends(catalog, failing_stream)
     if gone:
@@ -245,13 +259,13 @@ def failing_stream(catalog: Row, log: str) -> list[str]:
     return [stream]
 
 
-def airbyte(tap: Path, work: Path, sandbox: Sandbox) -> Result:
+def airbyte(tap: Path, python: Path, sandbox: Sandbox) -> Result:
     """Airbyte's source: whether it can be connected at all."""
     result = Result("source-zoho-crm (Airbyte)", "0.3.6", "zoho_crm")
     ours = sandbox.config("zoho_crm")
     config = {key: ours[key] for key in ("client_id", "client_secret", "refresh_token")}
     config |= {"dc_region": "US", "environment": "Production", "start_datetime": START}
-    pair = Pair(tap, work / "airbyte-source-zoho-crm/bin/python", "launch_airbyte.py", sandbox, "zoho_crm", config)
+    pair = Pair(tap, python, "launch_airbyte.py", sandbox, "zoho_crm", config)
     path = pair.config
     sandbox.reset("zoho_crm")
     pair.run("airbyte", [pair.python, pair.launcher, "check", "--config", path])
@@ -263,7 +277,11 @@ def airbyte(tap: Path, work: Path, sandbox: Sandbox) -> Result:
 def reason(run: Run) -> str:
     """The line that says why a run ended."""
     lines = [line.strip() for line in run.log.splitlines() if line.strip()]
-    wrong = [line for line in lines if re.match(r"\S*(?:Error|Exception|Mismatch)\b.*|\w[\w.]*: (?:data )?does not match", line)]
+    wrong = [
+        line
+        for line in lines
+        if re.match(r"\S*(?:Error|Exception|Mismatch)\b.*|\w[\w.]*: (?:data )?does not match", line)
+    ]
     said = wrong[-1] if wrong else (lines[-1] if lines else "no word")
     try:
         where = f"{syncing(run.log)}: "
@@ -274,7 +292,16 @@ def reason(run: Run) -> str:
 
 def print_tables(results: list[Result]) -> None:
     """The tables of the README."""
-    print_row("peer", "version", "streams theirs / ours", "rows truth / theirs / ours", "values compared", "differ", "calls", "seconds")
+    print_row(
+        "peer",
+        "version",
+        "streams theirs / ours",
+        "rows truth / theirs / ours",
+        "values compared",
+        "differ",
+        "calls",
+        "seconds",
+    )
     print_row(*["---"] * 8)
     for r in results:
         if r.theirs or r.ours:
@@ -301,25 +328,27 @@ def print_row(*cells: str) -> None:
     print(f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tap", type=Path, required=True)
-    parser.add_argument("--work", type=Path, required=True)
-    arguments = parser.parse_args()
-    tap, work = arguments.tap, arguments.work
-
+def main(tap: Path, folder: Path) -> int:
+    """Run all; 1 on any difference that no rule explains."""
+    work, environments = folder / "peers", Environments(folder / "venvs")
     results = []
     with Sandbox(tap, work / "sandbox", RECORDS, ("saasoptics", "zoho_crm")) as sandbox:
         for source in ("saasoptics", "zoho_crm"):
-            sandbox.save(source, sandbox.config(source) | {"start_date": START, "token_store": str(work / "tokens.json")})
-        results.append(saasoptics(tap, work, sandbox))
+            sandbox.configure(source, start_date=START, token_store=str(work / "tokens.json"))
+        results.append(saasoptics(tap, environments.program("tap-saasoptics", "python"), sandbox))
         if checkout := os.environ.get("TAP_ZOHO_CRM"):
-            results.append(zoho_crm(tap, work, sandbox, Path(checkout).resolve()))
+            python = environments.program("tap-zoho-crm", "python")
+            results.append(zoho_crm(tap, python, sandbox, Path(checkout).resolve()))
         else:
             results.append(
-                Result("tap-zoho-crm (singer-io)", "", "zoho_crm", notes=["not on PyPI; runs with TAP_ZOHO_CRM=FOLDER of a checkout"])
+                Result(
+                    "tap-zoho-crm (singer-io)",
+                    "",
+                    "zoho_crm",
+                    notes=["not on PyPI; runs with TAP_ZOHO_CRM=FOLDER of a checkout"],
+                )
             )
-        results.append(airbyte(tap, work, sandbox))
+        results.append(airbyte(tap, environments.program("airbyte-source-zoho-crm", "python"), sandbox))
 
     print_tables(results)
     findings = [f"{r.peer}: {what}" for r in results for what in r.findings]
@@ -329,4 +358,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""Makes what the run needs: virtual environments of the loaders, and PostgreSQL.
+"""Makes what the parts need: virtual environments, each from its lock file, and PostgreSQL.
 
 Nothing is expected to be there but a Python with venv, and on Debian the right
 to install packages. What is there already is used as it is.
@@ -10,12 +10,15 @@ import hashlib
 import os
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from .programs import Failed, run
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 MINUTES = 60.0
+# A slow registry is not a finding.
+TRIES = 3
 _updated = False
 
 
@@ -41,13 +44,24 @@ class Environments:
         shutil.rmtree(env, ignore_errors=True)
         if lock == "tools":
             _venv(env)
-            run([env / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", wanted], 5 * MINUTES)
+            _thrice([env / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", wanted])
         else:
             uv = self.program("tools", "uv")
             run([uv, "venv", "--quiet", "--python", sys.executable, env], MINUTES)
-            run([uv, "pip", "install", "--quiet", "--python", env / "bin" / "python", "-r", wanted], 10 * MINUTES)
+            _thrice([uv, "pip", "install", "--quiet", "--python", env / "bin" / "python", "-r", wanted])
         stamp.write_text(digest)
         return env
+
+
+def _thrice(command: list[str | Path]) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            run(command, 10 * MINUTES)
+            return
+        except Failed:
+            if left == 0:
+                raise
+            time.sleep(5)
 
 
 def _venv(env: Path) -> None:

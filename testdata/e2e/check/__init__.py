@@ -1,0 +1,1 @@
+"""singer-check-tap reads every stream of every source."""

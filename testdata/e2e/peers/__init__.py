@@ -1,0 +1,1 @@
+"""Other taps of the same services beside ours."""

@@ -1,0 +1,1 @@
+"""Meltano runs the project in ../meltano."""
