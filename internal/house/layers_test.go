@@ -86,6 +86,17 @@ var layers = []layer{
 		"runs any source against its stand-in and knows none of them; nothing but tests imports it",
 	},
 	{"internal/standintest", []string{"internal/emulator"}, "asks stand-ins, whose tests share no code with the tap either; nothing but tests imports it"},
+	{"internal/oracle", []string{"internal/singer", "internal/stream"}, "says what a record should be: of the tap it takes the tables and the type of a schema, never a conversion"},
+	{
+		"internal/storm",
+		[]string{
+			"internal/auth", "internal/budget", "internal/config", "internal/emulator", "internal/emulator/all", "internal/engine",
+			"internal/httpx", "internal/oracle", "internal/singer", "internal/source/all", "internal/stream",
+		},
+		"runs the built program from outside; what it takes of the tap tells it which streams and partitions there are",
+	},
+	{"internal/hostile", nil, "holds tests of the built program and no code"},
+	{"internal/long", nil, "holds tests of runs that last and no code"},
 	{"internal/bench/...", nil, "measures the built program from outside, as a user would"},
 	{"internal/demo/...", nil, "shows the built program from outside, as a user would"},
 	{"internal/house", nil, "holds tests about the code and no code"},

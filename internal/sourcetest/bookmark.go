@@ -209,13 +209,13 @@ func (s *subject) covered(t testing.TB, out *output, given json.RawMessage) {
 			}
 		}
 		for _, entry := range members(t, fields(t, at.value)["bookmarks"]) {
-			name := entry.name
-			if entries[name] == string(entry.raw) {
+			name := entry.Name
+			if entries[name] == string(entry.Raw) {
 				continue
 			}
-			entries[name] = string(entry.raw)
+			entries[name] = string(entry.Raw)
 			st := s.table(t, name)
-			now := s.marks(t, position{Bookmarks: map[string]map[string]json.RawMessage{name: fields(t, entry.raw)}}, st)
+			now := s.marks(t, position{Bookmarks: map[string]map[string]json.RawMessage{name: fields(t, entry.Raw)}}, st)
 			for part, m := range now {
 				old := before[name][part]
 				if m.v == old.v && old.set {
@@ -379,17 +379,17 @@ func (s *subject) disturb(t testing.TB, server *emulator.Server, st *stream.Stre
 // these may change while the row itself, and its replication value, do not. daily are
 // members that tell of the day of the answer.
 func own(want expected, got map[string]json.RawMessage, daily map[string]bool) expected {
-	loose := maps.Clone(want.loose)
+	loose := maps.Clone(want.Loose)
 	if loose == nil {
 		loose = map[string]bool{}
 	}
 	maps.Copy(loose, daily)
-	for name, text := range want.values {
+	for name, text := range want.Values {
 		if id := reference(text); id != "" && id == reference(string(got[name])) {
 			loose[name] = true
 		}
 	}
-	want.loose = loose
+	want.Loose = loose
 	return want
 }
 
@@ -404,8 +404,8 @@ func reference(text string) string {
 		return ""
 	}
 	for _, m := range list {
-		if m.name == "id" && string(m.raw) != "null" {
-			return string(m.raw)
+		if m.Name == "id" && string(m.Raw) != "null" {
+			return string(m.Raw)
 		}
 	}
 	return ""
@@ -426,7 +426,7 @@ func (s *subject) delivered(t testing.TB, server *emulator.Server, end *output, 
 		last := map[string]map[string]record{} // by the vendor's key, by the whole key
 		for _, run := range runs {
 			for _, r := range run.records(t, name) {
-				k := o.keyOf(st, func(k string) string { return string(r.fields[k]) })
+				k := o.KeyOf(func(k string) string { return string(r.fields[k]) })
 				if last[k] == nil {
 					last[k] = map[string]record{}
 				}
@@ -465,7 +465,7 @@ func (s *subject) delivered(t testing.TB, server *emulator.Server, end *output, 
 			var wrong error
 			came := false
 			for _, r := range last[w.key] {
-				err := o.compare(asRead(st, own(w.expected, r.fields, daily), r.fields), r.fields)
+				err := o.Compare(asRead(st, own(w.expected, r.fields, daily), r.fields), r.fields)
 				if st.Cursor != nil && st.Cursor.Edits != nil && end.watched {
 					err = nil // the next run brings what was edited meanwhile
 				}

@@ -131,9 +131,9 @@ func (s *subject) page(t *testing.T, name, file string, body []byte) {
 	require.NoError(t, err)
 	o := s.oracle(t, st, full.AppendJSON(nil), nil)
 	for i, raw := range rows {
-		want, err := o.expect(raw)
+		want, err := o.Expect(raw)
 		require.NoError(t, err)
-		require.NoError(t, o.compare(want, got[i].fields), "%s/%s row %d", name, file, i)
+		require.NoError(t, o.Compare(want, got[i].fields), "%s/%s row %d", name, file, i)
 	}
 }
 

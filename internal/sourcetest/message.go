@@ -48,23 +48,23 @@ func parseLine(t testing.TB, line []byte) message {
 	require.True(t, json.Valid(line), "%s", line)
 	m := message{line: line}
 	for _, f := range members(t, line) {
-		switch f.name {
+		switch f.Name {
 		case "type":
-			m.Type, _ = textOf(f.raw)
+			m.Type, _ = textOf(f.Raw)
 		case "stream":
-			m.Stream, _ = textOf(f.raw)
+			m.Stream, _ = textOf(f.Raw)
 		case "schema":
-			m.Schema = f.raw
+			m.Schema = f.Raw
 		case "record":
-			m.Record = f.raw
+			m.Record = f.Raw
 		case "value":
-			m.Value = f.raw
+			m.Value = f.Raw
 		case "key_properties":
-			require.NoError(t, json.Unmarshal(f.raw, &m.Key), "%s", line)
+			require.NoError(t, json.Unmarshal(f.Raw, &m.Key), "%s", line)
 		case "bookmark_properties":
-			require.NoError(t, json.Unmarshal(f.raw, &m.Bookmark), "%s", line)
+			require.NoError(t, json.Unmarshal(f.Raw, &m.Bookmark), "%s", line)
 		case "time_extracted":
-			m.TimeExtracted, _ = textOf(f.raw)
+			m.TimeExtracted, _ = textOf(f.Raw)
 		}
 	}
 	return m
@@ -76,7 +76,7 @@ func fields(t testing.TB, raw []byte) map[string]json.RawMessage {
 	list := members(t, raw)
 	m := make(map[string]json.RawMessage, len(list))
 	for _, f := range list {
-		m[f.name] = f.raw
+		m[f.Name] = f.Raw
 	}
 	return m
 }
@@ -87,7 +87,7 @@ func names(t testing.TB, raw []byte) []string {
 	list := members(t, raw)
 	out := make([]string, len(list))
 	for i, m := range list {
-		out[i] = m.name
+		out[i] = m.Name
 	}
 	return out
 }

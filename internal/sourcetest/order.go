@@ -46,7 +46,7 @@ func (s *subject) orders(t testing.TB, server *emulator.Server, st *stream.Strea
 				if list, err := flat(rows[0]); err == nil {
 					var names []string
 					for _, m := range list {
-						names = append(names, m.name)
+						names = append(names, m.Name)
 					}
 					mu.Lock()
 					defer mu.Unlock()
@@ -69,8 +69,8 @@ func rowsAt(body []byte, path string) []json.RawMessage {
 		}
 		raw = nil
 		for _, m := range list {
-			if m.name == name {
-				raw = m.raw
+			if m.Name == name {
+				raw = m.Raw
 			}
 		}
 	}
@@ -80,6 +80,3 @@ func rowsAt(body []byte, path string) []json.RawMessage {
 	}
 	return rows
 }
-
-// reordered tells whether two values differ in nothing but the order of members.
-func reordered(a, b string) bool { return len(a) == len(b) && sameJSON(a, b) }

@@ -202,7 +202,7 @@ func (s *subject) resize(t testing.TB, server *emulator.Server, st *stream.Strea
 	if st.Scope != "" {
 		lists := map[string]int{}
 		for _, r := range s.since(t, server, st, s.keySchema(t, st), nil) {
-			lists[s.partition(t, st, func(name string) string { return r.values[name] }).ID]++
+			lists[s.partition(t, st, func(name string) string { return r.Values[name] }).ID]++
 		}
 		for part, n := range lists {
 			if part == "" || n != count {

@@ -72,8 +72,8 @@ func (s *subject) latest(st *stream.Stream, at time.Time) int64 {
 func unshown(st *stream.Stream, rows []row) []row {
 	out := make([]row, len(rows))
 	for i, r := range rows {
-		r.values = maps.Clone(r.values)
-		r.values[st.Cursor.Field], r.value = "null", mark{}
+		r.Values = maps.Clone(r.Values)
+		r.Values[st.Cursor.Field], r.value = "null", mark{}
 		out[i] = r
 	}
 	return out
@@ -85,11 +85,11 @@ func asRead(st *stream.Stream, want expected, got map[string]json.RawMessage) ex
 	if !stamped(st) || string(got[st.Cursor.Field]) != "null" {
 		return want
 	}
-	want.loose = maps.Clone(want.loose)
-	if want.loose == nil {
-		want.loose = map[string]bool{}
+	want.Loose = maps.Clone(want.Loose)
+	if want.Loose == nil {
+		want.Loose = map[string]bool{}
 	}
-	want.loose[st.Cursor.Field] = true
+	want.Loose[st.Cursor.Field] = true
 	return want
 }
 

@@ -191,7 +191,7 @@ func (s *subject) periods(t testing.TB, server *emulator.Server, out *output, st
 			if found[st.Scope] == nil {
 				found[st.Scope] = map[string]bool{}
 			}
-			found[st.Scope][s.partition(t, st, func(name string) string { return r.values[name] }).ID] = true
+			found[st.Scope][s.partition(t, st, func(name string) string { return r.Values[name] }).ID] = true
 		}
 	}
 	return found

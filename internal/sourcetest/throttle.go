@@ -117,7 +117,7 @@ func (s *subject) oneAnswer(t testing.TB, server *emulator.Server, st *stream.St
 	}
 	lists := map[string]int{}
 	for _, r := range s.since(t, server, carrier, s.keySchema(t, carrier), nil) {
-		lists[s.partition(t, carrier, func(name string) string { return r.values[name] }).ID]++
+		lists[s.partition(t, carrier, func(name string) string { return r.Values[name] }).ID]++
 	}
 	for _, n := range lists {
 		if n >= least {

@@ -34,19 +34,19 @@ func (s *subject) oracle(t testing.TB, st *stream.Stream, emitted json.RawMessag
 	if o := s.oracles[id]; o != nil {
 		return o
 	}
-	o := &oracle{s: st, schema: &singer.Schema{}, inject: injected(s.src, st), wall: s.src.Instant != nil, made: s.otherwise(st), shuffled: shuffled}
-	require.NoError(t, json.Unmarshal(emitted, o.schema))
+	o := &oracle{Stream: st, Schema: &singer.Schema{}, Inject: injected(s.src, st), Wall: s.src.Instant != nil, Made: s.otherwise(st), Shuffled: shuffled}
+	require.NoError(t, json.Unmarshal(emitted, o.Schema))
 	var err error
-	o.full, err = engine.Schema(s.src, st)
+	o.Full, err = engine.Schema(s.src, st)
 	require.NoError(t, err)
-	o.unlisted = st.Select == "" && slices.ContainsFunc(s.src.Streams, func(o stream.Stream) bool { return o.Select != "" })
+	o.Unlisted = st.Select == "" && slices.ContainsFunc(s.src.Streams, func(o stream.Stream) bool { return o.Select != "" })
 	if told != nil {
-		o.inject = slices.DeleteFunc(o.inject, func(name string) bool { return told[name] != nil })
+		o.Inject = slices.DeleteFunc(o.Inject, func(name string) bool { return told[name] != nil })
 	}
 	if s.src.Zone != nil {
-		o.zone = s.src.Zone(stream.NewConfig(map[string]string{}))
+		o.Zone = s.src.Zone(stream.NewConfig(map[string]string{}))
 	}
-	o.index()
+	o.Index()
 	if s.oracles == nil {
 		s.oracles = map[string]*oracle{}
 	}
@@ -92,13 +92,13 @@ func (s *subject) rows(t testing.TB, server *emulator.Server, st *stream.Stream,
 	o := s.truthOracle(t, st, emitted, truth)
 	var out []row
 	for _, raw := range truth {
-		want, err := o.remember(raw)
+		want, err := o.Remember(raw)
 		require.NoError(t, err, "%s", raw)
-		r := row{expected: want, raw: raw, key: o.keyOf(st, func(k string) string { return want.values[k] })}
-		r.loose = s.clockMembers(t, server, st.Name)
-		r.part = s.partOf(t, st, func(name string) string { return want.values[name] })
+		r := row{expected: want, raw: raw, key: o.KeyOf(func(k string) string { return want.Values[k] })}
+		r.Loose = s.clockMembers(t, server, st.Name)
+		r.part = s.partOf(t, st, func(name string) string { return want.Values[name] })
 		if st.Cursor != nil {
-			r.value = o.mark(t, want.values[st.Cursor.Field])
+			r.value = markOf(t, o, want.Values[st.Cursor.Field])
 		}
 		out = append(out, r)
 	}
@@ -114,21 +114,10 @@ func (s *subject) truthOracle(t testing.TB, st *stream.Stream, emitted json.RawM
 	return s.oracle(t, st, emitted, fields(t, truth[0]))
 }
 
-// keyOf joins the key values that the vendor sends, in canonical form.
-func (o *oracle) keyOf(st *stream.Stream, value func(string) string) string {
-	var parts []string
-	for _, k := range st.Key {
-		if !slices.Contains(o.inject, k) {
-			parts = append(parts, value(k))
-		}
-	}
-	return strings.Join(parts, "|")
-}
-
-// mark reads a canonical replication value.
-func (o *oracle) mark(t testing.TB, text string) mark {
+// markOf reads a canonical replication value.
+func markOf(t testing.TB, o *oracle, text string) mark {
 	t.Helper()
-	if p := o.schema.Property(o.s.Cursor.Field); p.Type == "string" && p.Format == "date-time" && text != "null" {
+	if p := o.Schema.Property(o.Stream.Cursor.Field); p.Type == "string" && p.Format == "date-time" && text != "null" {
 		at, err := time.Parse(time.RFC3339Nano, text)
 		require.NoError(t, err)
 		return mark{true, at.UnixMicro(), text}
@@ -158,8 +147,8 @@ func (s *subject) matches(t testing.TB, st *stream.Stream, emitted json.RawMessa
 	problems := newProblems(st.Name)
 	matched := map[string][]bool{}
 	for _, r := range last {
-		key := o.keyOf(st, func(k string) string {
-			text, err := canon(o.schema.Property(k), r.fields[k])
+		key := o.KeyOf(func(k string) string {
+			text, err := canon(o.Schema.Property(k), r.fields[k])
 			require.NoError(t, err)
 			return text
 		})
@@ -175,7 +164,7 @@ func (s *subject) matches(t testing.TB, st *stream.Stream, emitted json.RawMessa
 		found := false
 		for i, w := range rows {
 			if !matched[key][i] {
-				if err := o.compare(w.expected, r.fields); err == nil {
+				if err := o.Compare(w.expected, r.fields); err == nil {
 					matched[key][i], found = true, true
 					break
 				} else if wrong == nil {

@@ -5,10 +5,8 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
-	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
@@ -89,16 +87,6 @@ func (s *subject) same(t testing.TB, st *stream.Stream, want, got json.RawMessag
 		return // escaped in another way, or cut where it came on a page
 	}
 	require.Equal(t, string(want), string(got), "%s.%s of %s", st.Name, name, key)
-}
-
-// longer tells whether a text is what pages would have cut to another one.
-func longer(st *stream.Stream, short, long string) bool {
-	if st.Roads == nil || st.Roads.Cut == 0 {
-		return false
-	}
-	a, one := textOf(json.RawMessage(short))
-	b, two := textOf(json.RawMessage(long))
-	return one && two && len(b) > len(a) && utf8.RuneCountInString(a) == st.Roads.Cut && strings.HasPrefix(b, a)
 }
 
 // waysAgree: whatever way a config insists on, the records and the bookmarks are

@@ -1,4 +1,4 @@
-package sourcetest
+package oracle
 
 import (
 	"bytes"
@@ -9,27 +9,29 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
-// The suite takes apart some hundred thousand objects. This scanner expects JSON
+// A run of the suite takes apart some hundred thousand objects. This scanner expects JSON
 // that has been found valid and leaps from quote to quote; encoding/json is
 // asked for the rest.
 
-// member is one member of an object.
-type member struct {
-	name string
-	raw  json.RawMessage
+// Member is one member of an object.
+type Member struct {
+	Name string
+	Raw  json.RawMessage
 }
 
 var errNoObject = errors.New("no object")
 
-// flat reads an object in order; a member twice is kept twice.
-func flat(raw json.RawMessage) ([]member, error) {
+// Flat reads an object in order; a member twice is kept twice.
+func Flat(raw json.RawMessage) ([]Member, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) < 2 || raw[0] != '{' || raw[len(raw)-1] != '}' {
 		return nil, errNoObject
 	}
-	var out []member
+	var out []Member
 	i := blanks(raw, 1)
 	for i < len(raw) && raw[i] == '"' {
 		end := stringEnd(raw, i)
@@ -49,7 +51,7 @@ func flat(raw json.RawMessage) ([]member, error) {
 		if end = valueEnd(raw, i); end <= i {
 			return nil, fmt.Errorf("no end of %q: %s", name, raw)
 		}
-		out = append(out, member{name, raw[i:end:end]})
+		out = append(out, Member{name, raw[i:end:end]})
 		if i = blanks(raw, end); i < len(raw) && raw[i] == ',' {
 			i = blanks(raw, i+1)
 		}
@@ -114,16 +116,16 @@ func valueEnd(raw []byte, i int) int {
 	return -1
 }
 
-// quote writes text so that no two texts, and no text and no number, are alike.
-func quote(text string) string {
+// Quote writes text so that no two texts, and no text and no number, are alike.
+func Quote(text string) string {
 	if strings.IndexByte(text, '"') < 0 && strings.IndexByte(text, '\\') < 0 {
 		return `"` + text + `"`
 	}
 	return strconv.Quote(text)
 }
 
-// textOf is the text of a JSON string, with what loaders refuse replaced.
-func textOf(raw json.RawMessage) (string, bool) {
+// TextOf is the text of a JSON string, with what loaders refuse replaced.
+func TextOf(raw json.RawMessage) (string, bool) {
 	if len(raw) == 0 || raw[0] != '"' {
 		return "", false
 	}
@@ -137,9 +139,9 @@ func textOf(raw json.RawMessage) (string, bool) {
 	return strings.ReplaceAll(text, "\x00", "\uFFFD"), true
 }
 
-// tidy is a JSON value without white space. Text that loaders refuse is
+// Tidy is a JSON value without white space. Text that loaders refuse is
 // replaced, as it is in what the tap writes; nothing else of the bytes changes.
-func tidy(raw json.RawMessage) string {
+func Tidy(raw json.RawMessage) string {
 	if c := raw[0]; c != '{' && c != '[' && bytes.IndexByte(raw, '\\') < 0 {
 		return string(raw)
 	}
@@ -156,14 +158,14 @@ func tidy(raw json.RawMessage) string {
 	})
 }
 
-// sameJSON tells whether two objects or arrays, or texts that are one, hold the
+// SameJSON tells whether two objects or arrays, or texts that are one, hold the
 // same, in whatever order and form.
-func sameJSON(a, b string) bool {
+func SameJSON(a, b string) bool {
 	return canonical(a) == canonical(b)
 }
 
 func canonical(text string) string {
-	if inner, ok := textOf(json.RawMessage(text)); ok && inner != "" && (inner[0] == '{' || inner[0] == '[') {
+	if inner, ok := TextOf(json.RawMessage(text)); ok && inner != "" && (inner[0] == '{' || inner[0] == '[') {
 		text = inner
 	}
 	if text == "" || text[0] != '{' && text[0] != '[' {
@@ -184,3 +186,16 @@ func canonical(text string) string {
 
 // refused finds the escapes of U+0000 and of surrogates, pairs included.
 var refused = regexp.MustCompile(`(?i:\\u(0000|d[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}|d[89a-f][0-9a-f]{2}))`)
+
+// Reordered tells whether two values differ in nothing but the order of members.
+func Reordered(a, b string) bool { return len(a) == len(b) && SameJSON(a, b) }
+
+// Longer tells whether a text is what pages would have cut to another one.
+func Longer(st *stream.Stream, short, long string) bool {
+	if st.Roads == nil || st.Roads.Cut == 0 {
+		return false
+	}
+	a, one := TextOf(json.RawMessage(short))
+	b, two := TextOf(json.RawMessage(long))
+	return one && two && len(b) > len(a) && utf8.RuneCountInString(a) == st.Roads.Cut && strings.HasPrefix(b, a)
+}

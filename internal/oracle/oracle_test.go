@@ -1,4 +1,4 @@
-package sourcetest
+package oracle
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ import (
 func TestOracle(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	require.NoError(t, err)
-	o := &oracle{s: &stream.Stream{Trim: []string{"trimmed"}, Lift: []string{"audit"}, Ignore: []string{"EXT"}}, zone: berlin}
+	o := &Oracle{Stream: &stream.Stream{Trim: []string{"trimmed"}, Lift: []string{"audit"}, Ignore: []string{"EXT"}}, Zone: berlin}
 	for _, tc := range []struct{ typ, format, raw, want, rescued string }{
 		{"string", "", `"a\u0000b"`, `"a` + "\uFFFD" + `b"`, ""},
 		{"string", "", `1.50`, `"1.50"`, ""},
@@ -52,40 +52,40 @@ func TestOracle(t *testing.T) {
 		{"string", "date", `20260701`, `null`, `20260701`},
 	} {
 		p := &singer.Schema{Type: tc.typ, Format: tc.format, Nullable: true}
-		o.full = &singer.Schema{Type: "object", Properties: []singer.Property{{Name: "p", Schema: p}, {Name: rescuedData, Schema: &singer.Schema{Type: "string", Nullable: true}}}}
-		o.schema, o.known = o.full, nil
-		want, err := o.expect([]byte(`{"p":` + tc.raw + `}`))
+		o.Full = &singer.Schema{Type: "object", Properties: []singer.Property{{Name: "p", Schema: p}, {Name: Rescued, Schema: &singer.Schema{Type: "string", Nullable: true}}}}
+		o.Schema, o.known = o.Full, nil
+		want, err := o.Expect([]byte(`{"p":` + tc.raw + `}`))
 		require.NoError(t, err)
-		require.Equal(t, tc.want, want.values["p"], "%s %s %s", tc.typ, tc.format, tc.raw)
-		require.Equal(t, tc.rescued, want.rescued["p"], "%s %s %s", tc.typ, tc.format, tc.raw)
+		require.Equal(t, tc.want, want.Values["p"], "%s %s %s", tc.typ, tc.format, tc.raw)
+		require.Equal(t, tc.rescued, want.Rescued["p"], "%s %s %s", tc.typ, tc.format, tc.raw)
 	}
 
 	list := &singer.Schema{Type: "array", Nullable: true, Items: &singer.Schema{Type: "object", Nullable: true, Properties: []singer.Property{{Name: "n", Schema: &singer.Schema{Type: "integer", Nullable: true}}}}}
-	o.full.Properties = append([]singer.Property{{Name: "list", Schema: list}, {Name: "trimmed", Schema: &singer.Schema{Type: "string", Nullable: true}}, {Name: "audit_by", Schema: &singer.Schema{Type: "string", Nullable: true}}}, o.full.Properties...)
+	o.Full.Properties = append([]singer.Property{{Name: "list", Schema: list}, {Name: "trimmed", Schema: &singer.Schema{Type: "string", Nullable: true}}, {Name: "audit_by", Schema: &singer.Schema{Type: "string", Nullable: true}}}, o.Full.Properties...)
 	o.known = nil
-	want, err := o.expect([]byte(`{"list": [ {"n":1, "x": 2}, null ], "trimmed":" a ","audit":{"by":"me","at":"now"},"EXT":1,"c_new":{"a" :null}}`))
+	want, err := o.Expect([]byte(`{"list": [ {"n":1, "x": 2}, null ], "trimmed":" a ","audit":{"by":"me","at":"now"},"EXT":1,"c_new":{"a" :null}}`))
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"list": `[{"n":1,"x":2},null]`, "trimmed": `"a"`, "audit_by": `"me"`, "p": "null"}, want.values)
-	require.Equal(t, map[string]string{"audit_at": `"now"`, "c_new": `{"a":null}`}, want.rescued)
-	want, err = o.expect([]byte(`{"list": [{"n":"1"}], "audit":7}`))
+	require.Equal(t, map[string]string{"list": `[{"n":1,"x":2},null]`, "trimmed": `"a"`, "audit_by": `"me"`, "p": "null"}, want.Values)
+	require.Equal(t, map[string]string{"audit_at": `"now"`, "c_new": `{"a":null}`}, want.Rescued)
+	want, err = o.Expect([]byte(`{"list": [{"n":"1"}], "audit":7}`))
 	require.NoError(t, err)
-	require.Equal(t, map[string]string{"list": `[{"n":"1"}]`, "audit": "7"}, want.rescued)
+	require.Equal(t, map[string]string{"list": `[{"n":"1"}]`, "audit": "7"}, want.Rescued)
 
-	good := map[string]json.RawMessage{"list": []byte("null"), "trimmed": []byte("null"), "audit_by": []byte("null"), "p": []byte("null"), rescuedData: []byte(`"{\"list\":[{\"n\":\"1\"}],\"audit\":7}"`)}
-	require.NoError(t, o.compare(want, good))
-	for name, lit := range map[string]string{"list": `[]`, "trimmed": `"x"`, "p": ``, rescuedData: `null`} {
+	good := map[string]json.RawMessage{"list": []byte("null"), "trimmed": []byte("null"), "audit_by": []byte("null"), "p": []byte("null"), Rescued: []byte(`"{\"list\":[{\"n\":\"1\"}],\"audit\":7}"`)}
+	require.NoError(t, o.Compare(want, good))
+	for name, lit := range map[string]string{"list": `[]`, "trimmed": `"x"`, "p": ``, Rescued: `null`} {
 		bad := maps.Clone(good)
 		bad[name] = []byte(lit)
-		require.Error(t, o.compare(want, bad), name)
+		require.Error(t, o.Compare(want, bad), name)
 	}
 	// Where members come in any order, nothing but their order may differ.
-	want, err = o.expect([]byte(`{"p":{"a":1,"b":[{"c":"x y","d":2}]}}`))
+	want, err = o.Expect([]byte(`{"p":{"a":1,"b":[{"c":"x y","d":2}]}}`))
 	require.NoError(t, err)
-	o.full.Property("p").Type, o.full.Property("p").Format = "string", ""
-	want.values["p"] = quote(`{"a":1,"b":[{"c":"x y","d":2}]}`)
-	want.rescued = nil
-	good[rescuedData] = []byte("null")
-	o.shuffled = true
+	o.Full.Property("p").Type, o.Full.Property("p").Format = "string", ""
+	want.Values["p"] = Quote(`{"a":1,"b":[{"c":"x y","d":2}]}`)
+	want.Rescued = nil
+	good[Rescued] = []byte("null")
+	o.Shuffled = true
 	for lit, fine := range map[string]bool{
 		`{"a":1,"b":[{"c":"x y","d":2}]}`:  true,
 		`{"b":[{"d":2,"c":"x y"}],"a":1}`:  true,
@@ -96,9 +96,9 @@ func TestOracle(t *testing.T) {
 		text, err := json.Marshal(lit)
 		require.NoError(t, err)
 		good["p"] = text
-		require.Equal(t, fine, o.compare(want, good) == nil, lit)
+		require.Equal(t, fine, o.Compare(want, good) == nil, lit)
 	}
-	o.shuffled = false
+	o.Shuffled = false
 	good["p"] = []byte(`"{\"b\":[{\"d\":2,\"c\":\"x y\"}],\"a\":1}"`)
-	require.Error(t, o.compare(want, good))
+	require.Error(t, o.Compare(want, good))
 }

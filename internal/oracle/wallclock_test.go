@@ -1,4 +1,4 @@
-package sourcetest
+package oracle
 
 import (
 	"testing"
@@ -36,16 +36,16 @@ func TestWallTime(t *testing.T) {
 
 // TestFlat: the scanner sees what encoding/json would.
 func TestFlat(t *testing.T) {
-	list, err := flat([]byte(` {"a":1 , "b\"c" : "x\\\"y\\\\" ,"d":{"e":[1,"}"]},"f":null,"a":[ ]} `))
+	list, err := Flat([]byte(` {"a":1 , "b\"c" : "x\\\"y\\\\" ,"d":{"e":[1,"}"]},"f":null,"a":[ ]} `))
 	require.NoError(t, err)
 	want := []string{"a", "1", `b"c`, `"x\\\"y\\\\"`, "d", `{"e":[1,"}"]}`, "f", "null", "a", "[ ]"}
 	var got []string
 	for _, m := range list {
-		got = append(got, m.name, string(m.raw))
+		got = append(got, m.Name, string(m.Raw))
 	}
 	require.Equal(t, want, got)
 	for _, text := range []string{"", "{", "[]", `{"a"}`, `{"a":}`, `{"a":1}x`, `{"a":"}`} {
-		_, err := flat([]byte(text))
+		_, err := Flat([]byte(text))
 		require.Error(t, err, text)
 	}
 }

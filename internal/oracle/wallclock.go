@@ -1,4 +1,4 @@
-package sourcetest
+package oracle
 
 import (
 	"encoding/json"
@@ -20,8 +20,8 @@ import (
 // a plain date (contract.md §4).
 var wallInstants = []string{"Created", "Modified", "DeletedDate", stream.DeletedAt}
 
-// changedAt is the one of them that tells when a row changed last.
-const changedAt = "Modified"
+// ChangedAt is the one of them that tells when a row changed last.
+const ChangedAt = "Modified"
 
 // dutchSummers are the days on which the clocks of the Netherlands were put
 // forward and back, from the first year in which they were. Both changes are at
@@ -51,18 +51,18 @@ func wallTime(name, text string) (string, bool) {
 	if text == "" {
 		return "null", true
 	}
-	reading, ok := wallReading(text)
+	reading, ok := WallReading(text)
 	if !ok {
 		return "null", false
 	}
 	if !slices.Contains(wallInstants, name) && reading.Equal(reading.Truncate(24*time.Hour)) {
 		return inRange(reading)
 	}
-	return inRange(fromWall(reading))
+	return inRange(FromWall(reading))
 }
 
-// wallReading is what the clock showed, as if it showed UTC.
-func wallReading(text string) (time.Time, bool) {
+// WallReading is what the clock showed, as if it showed UTC.
+func WallReading(text string) (time.Time, bool) {
 	if m := dateForm.FindStringSubmatch(text); m != nil {
 		ms, err := strconv.ParseInt(m[1], 10, 64)
 		return time.UnixMilli(ms).UTC(), err == nil
@@ -75,9 +75,9 @@ func wallReading(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// fromWall is the instant of a reading. One that comes twice is read as summer
+// FromWall is the instant of a reading. One that comes twice is read as summer
 // time; one that is left out, by the clock that was not put forward yet.
-func fromWall(reading time.Time) time.Time {
+func FromWall(reading time.Time) time.Time {
 	offset := time.Hour
 	if days, ok := dutchSummers[reading.Year()]; ok {
 		shown := reading.Format("01-02 15:04:05")
@@ -93,6 +93,6 @@ func onlyLinks(raw json.RawMessage) bool {
 	if raw[0] != '{' {
 		return false
 	}
-	list, err := flat(raw)
-	return err == nil && len(list) == 1 && list[0].name == "__deferred"
+	list, err := Flat(raw)
+	return err == nil && len(list) == 1 && list[0].Name == "__deferred"
 }
