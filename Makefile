@@ -16,11 +16,11 @@ GOLDENERS = $(call packages,flag.Bool."update")
 FUZZERS   = $(call packages,^func Fuzz)
 packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)' internal))))
 SUITE     = ./internal/sourcetest ./internal/source/...
-OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/)
+OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/long$$)
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite bars e2e bench demo cover clean release linter
+.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite long bars e2e bench demo cover clean release linter
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,7 @@ build: ## the static binary, bin/tap-backoffice
 test: ## every test, briefly where the same is done for many systems and states
 	go test $(RACE) $(OTHERS)
 	go test -short $(SUITE)
+	go test ./internal/long
 
 race: ## the suite and the tests of the sources with the race detector, as briefly
 	go test $(RACE) $(SUITE)
@@ -60,15 +61,16 @@ golden-check: golden ## generated files differ from the index: none
 catalogs: ## writes catalogs/<source>.json anew
 	go test ./internal/sourcetest -run '/.*/discovery' -update
 
-# A second try tells a finding (it is kept in testdata/fuzz and fails again)
-# from a fuzzing worker that a busy machine cut off.
+# An input of interest is made shorter in a hundred tries, by default in up to a
+# minute. A second try tells a finding (it is kept in testdata/fuzz and fails
+# again) from a fuzzing worker that a busy machine cut off.
 fuzz: ## each fuzz target for FUZZTIME (10s)
 	@set -e; for pkg in $(FUZZERS); do \
 	  targets=$$(go test -list '^Fuzz' $$pkg); \
 	  for target in $$(echo "$$targets" | grep '^Fuzz'); do \
 	    echo "fuzz $$pkg $$target"; \
-	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg || \
-	    go test -run "^$$target\$$" -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$pkg; \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg || \
+	    go test -run "^$$target\$$" -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 100x $$pkg; \
 	  done; \
 	done
 
@@ -77,6 +79,9 @@ crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 
 suite: ## the suite and the tests of the sources whole: every way, seed, state and switch
 	go test $(SUITE)
+
+long: ## ten million records, days of tokens and quotas, 300 nights
+	go test ./internal/long -v -timeout 60m -records 10000000 -hours 24 -nights 300
 
 bars: ## the calls and credits that large accounts may cost
 	go test ./internal/source/zohocrm -run 'ManyContacts|UnchangedModules|Discovery' -v -contacts 100000

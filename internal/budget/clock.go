@@ -135,6 +135,10 @@ func (c *clock) mind(now time.Time, h stream.Header) {
 	if c.skew.Abs() <= 2*time.Second {
 		c.skew = 0
 	}
+	// An end that was guessed by another clock may be days away by this one.
+	if end := now.Add(c.skew).UTC().Truncate(c.limit.Per).Add(c.limit.Per); !c.told && end.Before(c.end) {
+		c.end = end
+	}
 }
 
 func (c *clock) idle(now time.Time) bool {

@@ -128,7 +128,7 @@ func companies(ctx context.Context, f stream.Fetcher) ([]entry, error) {
 	}
 	defer release(resp)
 	var list []entry
-	if json.Unmarshal(resp.Body, &list) != nil {
+	if json.Unmarshal(resp.Body, &list) != nil || slices.ContainsFunc(list, func(e entry) bool { return e.Id == "" }) {
 		return nil, shape(resp)
 	}
 	return list, nil

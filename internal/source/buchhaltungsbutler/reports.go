@@ -112,7 +112,7 @@ func (m *made) sums(body []byte, row func([]byte) error) error {
 	}
 	return each(found, func(number string, account []byte) error {
 		b := member(m.row(), accountID, quoted(number))
-		b, err := named(b, "", account)
+		b, err := m.named(b, "", account, accountID)
 		if err != nil {
 			return err
 		}
@@ -135,9 +135,9 @@ func (m *made) groups(body []byte, row func([]byte) error) error {
 	emit := func(level, group, class, number string, node []byte, skip ...string) error {
 		b := append(m.row(), header...)
 		for _, p := range []struct{ name, value string }{{"level", level}, {"group_key", group}, {"class_key", class}, {accountID, number}} {
-			b = member(b, p.name, quoted(p.value))
+			b, skip = member(b, p.name, quoted(p.value)), append(skip, p.name)
 		}
-		b, err := named(b, level, node, skip...)
+		b, err := m.named(b, level, node, skip...)
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (m *made) groups(body []byte, row func([]byte) error) error {
 				return err
 			}
 			return each(part(node, "postingaccounts"), func(number string, node []byte) error {
-				return emit("account", group, class, number, node, accountID)
+				return emit("account", group, class, number, node)
 			})
 		})
 	})
@@ -171,20 +171,26 @@ func (m *made) groups(body []byte, row func([]byte) error) error {
 }
 
 // named appends the members of a node, its display name as name. <level>Name is
-// the key once more.
-func named(b []byte, level string, node []byte, skip ...string) ([]byte, error) {
-	m := jsonspan.NewMembers(node, 0)
-	for m.Next() {
-		name := string(m.Name())
+// the key once more; what the row tells already, the key above all, is not told
+// by the node.
+func (m *made) named(b []byte, level string, node []byte, skip ...string) ([]byte, error) {
+	skip = append(skip, "report_"+id)
+	for _, p := range m.params {
+		skip = append(skip, p.Name)
+	}
+	members := jsonspan.NewMembers(node, 0)
+	for members.Next() {
+		name := string(members.Name())
 		switch {
 		case name == level+"DisplayName":
 			name = "name"
 		case name == level+"Name", slices.Contains(skip, name):
 			continue
 		}
-		b = member(b, name, m.Value())
+		b = append(append(append(b, `,"`...), name...), `":`...) // as it is written: it may hold escapes
+		b = append(b, members.Value()...)
 	}
-	return b, m.Err()
+	return b, members.Err()
 }
 
 // part is a member of a node, nil where there is none.

@@ -37,7 +37,7 @@ type me struct {
 func open(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream.Param, error) {
 	resp, err := f.Fetch(ctx, &stream.Request{URL: "current/Me", Resource: "current_me"})
 	if err != nil {
-		return nil, err
+		return nil, rowless(err, "current/Me")
 	}
 	defer release(resp)
 	rows, _, err := list[me](resp)
@@ -141,7 +141,7 @@ func divisions(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream
 	for at := current + "/system/Divisions"; at != ""; {
 		resp, err := f.Fetch(ctx, &stream.Request{URL: at, Lane: current, Resource: "system_divisions"})
 		if err != nil {
-			return nil, unlisted(err)
+			return nil, unlisted(rowless(err, "system/Divisions"))
 		}
 		rows, next, err := list[division](resp)
 		release(resp)
@@ -290,6 +290,15 @@ func shape(r *stream.Response, what string) error {
 		Kind: fault.Contract, Status: r.Status, Whole: true, Err: errors.New("the answer of " + r.URL + " " + what),
 		Hint: "run again, and report it if it stays",
 	}
+}
+
+// rowless makes a fault of an answer without any content (204, 304) where there is
+// always a row.
+func rowless(err error, what string) error {
+	if errors.Is(err, stream.NoRows) {
+		return &fault.Error{Kind: fault.Contract, Whole: true, Err: errors.New("the answer of " + what + " holds nothing"), Hint: "run again, and report it if it stays"}
+	}
+	return err
 }
 
 func release(r *stream.Response) {

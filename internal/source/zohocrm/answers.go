@@ -209,6 +209,9 @@ var editions = map[string]edition{
 // has none.
 const mostCredits = 5_000_000
 
+// mostUsers is beyond what any account has paid for.
+const mostUsers = 1e7
+
 // creditsOf reads the org: how many credits it has in 24 hours. An account on
 // trial has those of the edition it tries (GUESS), so the greater counts. What is
 // not told is taken to be the most.
@@ -237,7 +240,7 @@ func creditsOf(r *stream.Response) (total float64, doubt string) {
 			e = editions["ultimate"]
 		}
 		n := e.base + e.user*l.Users
-		if e.user > 0 && l.Users <= 0 {
+		if e.user > 0 && !(l.Users > 0 && l.Users < mostUsers) {
 			doubt = "the account does not tell how many users it has paid for"
 			n = e.most
 		}

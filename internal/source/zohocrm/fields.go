@@ -47,7 +47,7 @@ func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField
 		if errors.Is(err, stream.NoRows) || errors.Is(err, stream.SkipParent) {
 			return nil, nil
 		}
-		return nil, err
+		return nil, settled(err, "settings/fields of "+m.APIName)
 	}
 	var a struct{ Fields []metaField }
 	err = json.Unmarshal(resp.Body, &a)

@@ -52,7 +52,7 @@ func (m road) openFiles(ctx context.Context, f stream.Fetcher, r stream.Read) (*
 			j.converted = 0
 		case e != nil && !e.Whole && (e.Kind == fault.Refused || e.Kind == fault.Permission):
 		default:
-			return nil, err
+			return nil, settled(err, "count")
 		}
 	}
 	return &stream.Job{
@@ -198,7 +198,7 @@ func (j *files) poll(r *stream.Response) (stream.Step, error) {
 	case "ADDED", "QUEUED", "IN PROGRESS", "IN_PROGRESS": // a result may be there already, DOC
 		return again(d.ID)
 	case "COMPLETED":
-		if d.Result.Count == nil {
+		if d.Result.Count == nil || *d.Result.Count < 0 {
 			return stream.Step{}, unlike(bulkPath)
 		}
 		if *d.Result.Count == 0 {

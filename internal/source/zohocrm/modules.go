@@ -7,6 +7,7 @@ import (
 	"errors"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -118,7 +119,7 @@ var unreadable = regexp.MustCompile(`^(Home|Feeds|Reports|Analytics|Social|Sales
 func modules(ctx context.Context, f stream.Fetcher) ([]metaModule, error) {
 	resp, err := f.Fetch(ctx, &stream.Request{URL: "settings/modules", Resource: "modules"})
 	if err != nil {
-		return nil, err
+		return nil, settled(err, "settings/modules")
 	}
 	var a struct{ Modules []metaModule }
 	err = json.Unmarshal(resp.Body, &a)
@@ -147,6 +148,16 @@ func distinguish(found []metaModule) {
 		if count[m.name] > 1 && len(m.ID) >= 6 {
 			m.name += "_" + m.ID[len(m.ID)-6:]
 		}
+	}
+	// Of two streams of one name the first would not be read: should the ends of
+	// the ids be the same too, the place in the list tells them apart.
+	taken := map[string]bool{}
+	for i := range found {
+		m := &found[i]
+		for n := 2; taken[m.name]; n++ {
+			m.name = strings.ToLower(m.APIName) + "_" + strconv.Itoa(n)
+		}
+		taken[m.name] = true
 	}
 }
 

@@ -271,7 +271,7 @@ func ask(ctx context.Context, f stream.Fetcher, resource string, req *stream.Req
 		return nil
 	}
 	if err != nil {
-		return err
+		return settled(err, req.URL)
 	}
 	err = json.Unmarshal(resp.Body, into)
 	if resp.Release != nil {
@@ -290,6 +290,16 @@ func unlike(what string) error {
 	}
 }
 
+// settled makes a fault of what only a list of records may be told.
+func settled(err error, what string) error {
+	for _, told := range []error{stream.NoRows, stream.SkipParent, stream.Restart} {
+		if errors.Is(err, told) {
+			return unlike(what)
+		}
+	}
+	return err
+}
+
 // member is a member of a JSON object.
 type member struct {
 	name  string
@@ -302,7 +312,7 @@ func object(members ...member) []byte {
 		if i > 0 {
 			out = append(out, ',')
 		}
-		out = append(append(append(out, '"'), m.name...), '"', ':')
+		out = append(jsonspan.AppendQuoted(out, []byte(m.name)), ':')
 		if len(m.value) == 0 {
 			out = append(out, "null"...)
 		}
