@@ -146,6 +146,9 @@ func plain(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("%s: %w", p.Path, p.Err)
 	}
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
+		return fmt.Errorf("%s: %w", l.New, l.Err)
+	}
 	return err
 }
 
@@ -253,8 +256,12 @@ func (c *change) commit(data []byte) error {
 		return nil
 	}
 	err := c.write(data)
-	if err != nil {
-		return c.fault(fmt.Errorf("the new tokens could not be stored: %w", plain(err)),
+	switch {
+	case err != nil && c.next == nil:
+		return c.fault(fmt.Errorf("the new tokens could not be put into their place: %w", plain(err)),
+			"they are in "+c.newPath()+", keep it: see that "+c.path+" can be replaced, then run again")
+	case err != nil:
+		return c.fault(fmt.Errorf("the new tokens could not be stored, and the old ones are used up: %w", plain(err)),
 			"make room for "+c.path+", then sign in: "+SignInCommand(c.source))
 	}
 	c.at(stepStored)

@@ -127,6 +127,57 @@ func TestNoPlace(t *testing.T) {
 	}
 }
 
+// TestNoPlaceAfterAll: what the vendor has granted cannot be put into its place.
+// It is told, not used, and not lost: it waits in the new file.
+func TestNoPlaceAfterAll(t *testing.T) {
+	r := newRig(t)
+	r.committed = func() { require.NoError(t, mkdir(filepath.Join(r.opt.Store, "x"))) }
+	o := r.start(t)
+	for range 2 {
+		_, err := apply(t.Context(), o)
+		require.Equal(t, fault.Config, fault.KindOf(err))
+		require.ErrorContains(t, err, "the new tokens could not be put into their place: "+r.opt.Store+": ")
+		require.Contains(t, fault.As(err).Hint, "they are in "+r.opt.Store+".new, keep it")
+		require.True(t, fault.As(err).Whole)
+		require.NotContains(t, fmt.Sprint(err, fault.As(err).Hint), "-token-1")
+		require.Equal(t, 1, r.requests(), "the vendor is not asked again")
+	}
+	require.Equal(t, fs.FileMode(0o600), mode(t, r.opt.Store+".new"))
+	// It stays for as long as the place is taken.
+	_, err := NewOAuth(r.opt)
+	require.Equal(t, fault.Config, fault.KindOf(err))
+	require.FileExists(t, r.opt.Store+".new")
+
+	require.NoError(t, os.RemoveAll(r.opt.Store))
+	got, err := apply(t.Context(), r.start(t))
+	require.NoError(t, err)
+	require.Equal(t, "access-token-1", got)
+	require.Equal(t, 1, r.requests())
+	require.NoFileExists(t, r.opt.Store+".new")
+}
+
+// TestLostAtLast is a disk that does not even take what it has promised room for.
+func TestLostAtLast(t *testing.T) {
+	r := newRig(t)
+	write(t, r.opt.Store, []byte(`{"tokens":[]}`))
+	o := r.start(t)
+	c, err := o.store.begin(t.Context())
+	require.NoError(t, err)
+	_, err = c.document()
+	require.NoError(t, err)
+	require.NoError(t, c.prepare())
+	require.NoError(t, c.next.Close())
+	err = c.commit([]byte("{}"))
+	require.Equal(t, fault.Config, fault.KindOf(err))
+	require.ErrorContains(t, err, "the new tokens could not be stored, and the old ones are used up: "+r.opt.Store+".new: ")
+	require.Contains(t, fault.As(err).Hint, "then sign in: tap-backoffice auth exact_online")
+	c.end()
+	require.NoFileExists(t, r.opt.Store+".new")
+	data, err := os.ReadFile(r.opt.Store)
+	require.NoError(t, err)
+	require.Equal(t, `{"tokens":[]}`, string(data))
+}
+
 func TestLinks(t *testing.T) {
 	for name, there := range map[string]bool{"to a file": true, "to nothing yet": false} {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/auth"
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
+	"github.com/tap-backoffice/tap-backoffice/internal/secret"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -221,9 +222,11 @@ func (a *app) awaitCode(ctx context.Context, src *stream.Source, state, redirect
 		case line := <-pasted:
 			_, query, _ := strings.Cut(line, "?")
 			query, _, _ = strings.Cut(query, "#")
+			a.hide(query)
 			code, err := codeOf(query, source, state)
 			return code, func(error) {}, err
 		case v := <-back:
+			a.hide(v.query)
 			code, err := codeOf(v.query, source, state)
 			if errors.Is(err, errOtherSignIn) {
 				close(v.answer) // somebody else's must not end ours
@@ -241,6 +244,17 @@ func (a *app) awaitCode(ctx context.Context, src *stream.Source, state, redirect
 			ended = nil // the browser can still come
 		case <-ctx.Done():
 			return "", nil, context.Cause(ctx)
+		}
+	}
+}
+
+// hide makes the code known that a query holds: whatever else is in it may be
+// told, and repeat it.
+func (a *app) hide(query string) {
+	for pair := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name == "code" || strings.HasSuffix(name, "token") {
+			a.err.red.Load().Add(secret.New(value), secret.New(unescaped(value)))
 		}
 	}
 }

@@ -53,6 +53,12 @@ type process struct {
 
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startWith(t, func(*exec.Cmd) {}, args...)
+}
+
+// startWith starts it once prepare has had a look.
+func startWith(t *testing.T, prepare func(*exec.Cmd), args ...string) *process {
+	t.Helper()
 	tap, err := built()
 	require.NoError(t, err)
 	p := &process{Cmd: exec.CommandContext(t.Context(), tap, args...), ended: make(chan struct{})}
@@ -61,6 +67,7 @@ func start(t *testing.T, args ...string) *process {
 	t.Cleanup(func() { _ = read.Close() })
 	p.pipe, p.lines = read, bufio.NewReaderSize(read, 4096) // small: what is not read is in the pipe
 	p.Stdout, p.Stderr = write, &p.stderr
+	prepare(p.Cmd)
 	require.NoError(t, p.Start())
 	require.NoError(t, write.Close())
 	go func() {

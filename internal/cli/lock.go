@@ -6,7 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gofrs/flock"
 
@@ -14,6 +18,9 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
+
+// bounding are the settings common to all sources that tell what is read.
+var bounding = []string{"api_url", "start_date", "end_date"}
 
 // lockRun takes the lock of a config for the whole run. The file is named after
 // what the config says, not where it lies: runners write it anew for each run.
@@ -25,7 +32,8 @@ func lockRun(src *stream.Source, c *config.Loaded, env func(string) (string, boo
 	}
 	sum := sha256.New()
 	for _, s := range config.Settings(src) {
-		if s.Required || s.Key == "api_url" {
+		own := slices.ContainsFunc(src.Settings, func(o stream.Setting) bool { return o.Key == s.Key })
+		if own || slices.Contains(bounding, s.Key) {
 			fmt.Fprintf(sum, "%s\x00%s\x00%s\x00", s.Key, c.Stream.Text(s.Key), c.Secret(s.Key).Reveal())
 		}
 	}
@@ -33,23 +41,40 @@ func lockRun(src *stream.Source, c *config.Loaded, env func(string) (string, boo
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
-		return nil, &fault.Error{Kind: fault.Config, Op: "--lock", Err: err, Hint: "the folder " + dir + " must be writable"}
+		return nil, &fault.Error{
+			Kind: fault.Config, Op: "--lock", Err: plainPathError(err),
+			Hint: "the folder and the file must be this user's and writable, or set XDG_STATE_HOME to a folder that is",
+		}
 	}
 	if !ok {
-		holder := "another process"
-		if pid, err := os.ReadFile(path + ".pid"); err == nil {
-			holder = "process " + strings.TrimSpace(string(pid))
-		}
 		return nil, &fault.Error{
 			Kind: fault.Quota, Source: src.Name, Op: "--lock", Whole: true,
-			Err: fmt.Errorf("%s is running this config", holder), Hint: "wait for it to end, then run again",
+			Err: fmt.Errorf("%s is running this config", holder(path+pidSuffix)), Hint: "wait for it to end, then run again",
 		}
 	}
-	_ = os.WriteFile(path+".pid", fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
+	_ = os.WriteFile(path+pidSuffix, fmt.Appendf(nil, "%d\n", os.Getpid()), 0o600)
 	return func() {
-		_ = os.Remove(path + ".pid")
+		_ = os.Remove(path + pidSuffix)
 		_ = lock.Unlock()
 	}, nil
+}
+
+// pidSuffix is that of the file that tells who holds a lock: not every system
+// lets others read a file that is locked.
+const pidSuffix = ".pid"
+
+// holder tells who holds a lock. For a moment after it was taken the file is of
+// the holder before, who may have been killed, or not there yet.
+func holder(pidFile string) string {
+	for range 20 {
+		text, _ := os.ReadFile(pidFile)
+		pid, err := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 32)
+		if err == nil && pid > 0 && (runtime.GOOS == "windows" || alive(int(pid))) {
+			return "process " + strconv.FormatInt(pid, 10)
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	return "another process"
 }
 
 // stateDir is the user's folder for what the tap keeps between runs.

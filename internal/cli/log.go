@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Log lines go to stderr only, in one of three forms: text for people, singer
@@ -31,6 +33,7 @@ const levelCritical = slog.Level(12)
 // flags are known, while a signal may be about to be told of.
 type handler struct {
 	form  *atomic.Pointer[logForm]
+	mask  func(string) string // takes credentials out, before a form spells them anew
 	attrs []slog.Attr
 }
 
@@ -41,9 +44,9 @@ type logForm struct {
 	level  slog.Level
 }
 
-func newLog(w io.Writer) *slog.Logger {
-	h := &handler{form: &atomic.Pointer[logForm]{}}
-	h.form.Store(&logForm{w, formatText, slog.LevelInfo})
+func newLog(e *stderr) *slog.Logger {
+	h := &handler{form: &atomic.Pointer[logForm]{}, mask: e.masked}
+	h.form.Store(&logForm{e, formatText, slog.LevelInfo})
 	return slog.New(h)
 }
 
@@ -65,6 +68,12 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	form := h.form.Load()
 	attrs := slices.Clone(h.attrs)
 	r.Attrs(func(a slog.Attr) bool { attrs = append(attrs, a); return true })
+	r.Message = h.mask(r.Message)
+	for i, a := range attrs {
+		if v := a.Value.Resolve(); v.Kind() == slog.KindString || v.Kind() == slog.KindAny {
+			attrs[i].Value = slog.StringValue(h.mask(v.String()))
+		}
+	}
 	var b bytes.Buffer
 	switch form.format {
 	case formatJSON:
@@ -81,7 +90,30 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	return err
 }
 
-func oneLine(s string) string { return strings.ReplaceAll(s, "\n", " | ") }
+// maxLogged bounds a message, and a value: names and texts of a vendor may be long.
+const maxLogged = 4 << 10
+
+// short cuts a text at a character.
+func short(s string) string {
+	if len(s) <= maxLogged {
+		return s
+	}
+	end := maxLogged
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// oneLine makes one short line without what a terminal would carry out.
+func oneLine(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsPrint(c) {
+			return c
+		}
+		return '\uFFFD'
+	}, strings.ReplaceAll(short(s), "\n", " | "))
+}
 
 func textAttrs(b *bytes.Buffer, attrs []slog.Attr) {
 	for _, a := range attrs {
@@ -106,7 +138,7 @@ func jsonLine(b *bytes.Buffer, r slog.Record, attrs []slog.Attr) {
 		case slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindBool:
 			extra[a.Key] = v.Any()
 		default:
-			extra[a.Key] = v.String()
+			extra[a.Key] = short(v.String())
 		}
 	}
 	line, err := json.Marshal(struct {
@@ -119,7 +151,7 @@ func jsonLine(b *bytes.Buffer, r slog.Record, attrs []slog.Attr) {
 		Stream  string         `json:"stream_name"`
 		Message string         `json:"message"`
 		Extra   map[string]any `json:"extra,omitempty"`
-	}{strings.ToLower(singerLevel(r.Level)), os.Getpid(), "tap-backoffice", float64(r.Time.UnixMicro()) / 1e6, "main", "tap-backoffice", stream, r.Message, extra})
+	}{strings.ToLower(singerLevel(r.Level)), os.Getpid(), "tap-backoffice", float64(r.Time.UnixMicro()) / 1e6, "main", "tap-backoffice", stream, short(r.Message), extra})
 	if err == nil {
 		b.Write(line)
 	}

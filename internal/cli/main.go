@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -57,12 +58,13 @@ func programName(arg0 string) string {
 func (a *app) run(ctx context.Context, args []string) (code int) {
 	defer func() {
 		if p := recover(); p != nil {
-			code = a.fail(&fault.Error{
-				Kind: fault.Internal, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
-				Hint: "this is a defect of tap-backoffice: please report it with the lines above",
-			})
+			code = a.fail(defect(p))
 		}
 	}()
+	a.err.red.Store(httpx.NewRedactor(a.proxySecrets()...))
+	// What comes unasked on a connection that waits, net/http prints as it is by
+	// package log: whatever the vendor wants to have on stderr, credentials too.
+	slog.SetDefault(slog.New(slog.DiscardHandler))
 	root := a.root()
 	root.SetArgs(args)
 	root.SetIn(a.in)
@@ -79,6 +81,14 @@ func (a *app) run(ctx context.Context, args []string) (code int) {
 		err = sig // whatever else it broke
 	}
 	return a.fail(err)
+}
+
+// defect is what a recovered panic is told as.
+func defect(p any) error {
+	return &fault.Error{
+		Kind: fault.Internal, Whole: true, Err: fmt.Errorf("panic: %v\n%s", p, debug.Stack()),
+		Hint: "this is a defect of tap-backoffice: please report it with the lines above",
+	}
 }
 
 // usage marks what the person at the command line has to change.

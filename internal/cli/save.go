@@ -3,13 +3,11 @@ package cli
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -53,13 +51,33 @@ func oneArg(name string) cobra.PositionalArgs {
 // saveStates copies in to out line by line and keeps the last JSON object in
 // path. It goes on without out: what the target stores is worth keeping.
 func saveStates(path string, in io.Reader, out *stdout) error {
+	removeLeftovers(path)
 	r := bufio.NewReaderSize(in, 1<<20)
+	var line []byte
+	long := false // the line at hand could not be read again: it is passed on, and the state before it stays
+	var lost error
 	for {
-		line, err := r.ReadBytes('\n')
+		piece, err := r.ReadSlice('\n')
+		line = append(line, piece...)
+		if errors.Is(err, bufio.ErrBufferFull) {
+			if len(line) > maxInput {
+				long = true
+				_, _ = out.Write(line)
+				line = line[:0]
+			}
+			continue
+		}
 		// The state is stored before it is passed on: whoever reads it further
 		// down may rely on the file.
-		if value := bytes.TrimSpace(line); len(value) > 0 && value[0] == '{' && json.Valid(value) {
-			if err := replaceFile(path, append(slices.Clip(value), '\n')); err != nil {
+		value := bytes.TrimSpace(line)
+		switch {
+		case long || len(value) > maxInput:
+			lost = &fault.Error{
+				Kind: fault.State, Op: "state save", Err: fmt.Errorf("a line of more than %d MiB was passed on and is not kept", maxInput>>20),
+				Hint: "if it was a state, see why it is that long; the file holds the last shorter one",
+			}
+		case len(value) > 0 && value[0] == '{' && json.Valid(value):
+			if err := replaceFile(path, value, []byte{'\n'}); err != nil {
 				return &fault.Error{
 					Kind: fault.State, Op: "state save", Err: err,
 					Hint: "the file holds the last state that could be stored; free space or mend the rights, then run again",
@@ -67,54 +85,14 @@ func saveStates(path string, in io.Reader, out *stdout) error {
 			}
 		}
 		_, _ = out.Write(line)
+		if line, long = line[:0], false; cap(line) > 4<<20 {
+			line = nil
+		}
 		if errors.Is(err, io.EOF) {
-			return out.fault()
+			return cmp.Or(lost, out.fault())
 		}
 		if err != nil {
 			return &fault.Error{Kind: fault.State, Op: "state save", Err: fmt.Errorf("read stdin: %w", err), Hint: "see how the target ended"}
 		}
 	}
-}
-
-// replaceFile puts data in the place of path in one step: a reader, or a crash
-// at any moment, finds the old content or the new one, whole.
-func replaceFile(path string, data []byte) (err error) {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // replace the file, not the link to it
-	}
-	mode := os.FileMode(0o600)
-	if info, err := os.Stat(path); err == nil {
-		mode = info.Mode().Perm()
-	}
-	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return plainPathError(err)
-	}
-	defer func() {
-		if err != nil {
-			tmp.Close()
-			os.Remove(tmp.Name())
-		}
-	}()
-	if err = tmp.Chmod(mode); err != nil {
-		return err
-	}
-	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	if d, derr := os.Open(dir); derr == nil {
-		_ = d.Sync() // the rename itself; not every file system can
-		_ = d.Close()
-	}
-	return nil
 }

@@ -23,7 +23,6 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator/saasoptics"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/source/all"
-	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 func TestMain(m *testing.M) {
@@ -48,14 +47,6 @@ func (m cleaning) Run() int {
 
 // race keeps the race detector from waiting a second at the end of each process.
 const race = "atexit_sleep_ms=0"
-
-// broken is a source with a defect, which prints its token for good measure.
-func broken() []*stream.Source {
-	sources := all.Sources()
-	sources[0].Origin = func(stream.Config) string { panic("a defect near " + saasoptics.Token) }
-	sources[0].Classify = func(*stream.Response) error { panic("a defect near " + saasoptics.Token) }
-	return sources
-}
 
 // TestScript runs testdata/script/*.txtar. Beside the commands of testscript
 // there are these:
@@ -219,7 +210,7 @@ func program(ts *testscript.TestScript, name string, args ...string) *exec.Cmd {
 	}
 	c := exec.Command(name, args...)
 	c.Dir = ts.MkAbs(".")
-	keys := []string{"GORACE", "PATH", "HOME", "XDG_STATE_HOME", "TMPDIR", "MY_TOKEN"}
+	keys := []string{"GORACE", "PATH", "HOME", "XDG_STATE_HOME", "TMPDIR", "MY_TOKEN", "TAP_BROKEN", "TAP_BROKEN_BY", "DEFECT"}
 	for _, s := range config.Settings(all.Sources()[0]) {
 		key := "TAP_BACKOFFICE_" + strings.ToUpper(s.Key)
 		keys = append(keys, key, key+"_FILE")

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
+	"github.com/tap-backoffice/tap-backoffice/internal/secret"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -110,15 +112,45 @@ func (a *app) checked(src *stream.Source, raw *config.Raw) (*config.Loaded, erro
 		}
 		return nil, usage("no config is given", "pass --config FILE with "+strings.Join(keys, ", "))
 	}
+	raw.Known(a.err.red.Load().Add)
 	loaded, err := raw.Check(src)
 	if err != nil {
 		return nil, err
 	}
-	a.err.red.Store(httpx.NewRedactor(loaded.Secrets()...))
 	for _, w := range loaded.Warnings {
 		a.log.Warn(w)
 	}
 	return loaded, nil
+}
+
+// proxySecrets are the credentials of the proxies that the environment names.
+func (a *app) proxySecrets() (all []secret.Text) {
+	for _, key := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"} {
+		proxy, _ := a.env(key)
+		if _, rest, ok := strings.Cut(proxy, "://"); ok {
+			proxy = rest
+		}
+		user := proxy[:max(strings.LastIndex(proxy, "@"), 0)]
+		// As it is written, and as it is sent: in one piece, in base64.
+		for _, text := range []string{user, unescaped(user)} {
+			_, password, _ := strings.Cut(text, ":")
+			all = append(all, secret.New(text), secret.New(password))
+		}
+		// Where it is not escaped as it should be, a part of it is taken for the host.
+		for part := range strings.FieldsFuncSeq(user, func(c rune) bool { return strings.ContainsRune(`/\\?#@:`, c) }) {
+			if len(part) >= 8 {
+				all = append(all, secret.New(part))
+			}
+		}
+	}
+	return slices.DeleteFunc(all, secret.Text.Empty)
+}
+
+func unescaped(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
 }
 
 // connect makes the client that asks the vendor.
@@ -144,7 +176,7 @@ func (a *app) client(src *stream.Source, c *config.Loaded, metrics func(httpx.Me
 		Source: src, Config: c.Stream, APIURL: c.APIURL,
 		Budget:    budget.New(src.Limits, budget.Options{RequestsPerSecond: c.RequestsPerSecond, Config: c.Stream}),
 		UserAgent: c.UserAgent, Timeout: c.Timeout, MaxRetries: retries, MaxResponse: c.MaxResponse,
-		Log: a.log, Secrets: c.Secrets(), Metrics: metrics,
+		Log: a.log, Secrets: slices.Concat(c.Secrets(), a.proxySecrets()), Metrics: metrics,
 	}
 }
 
@@ -194,11 +226,17 @@ type bounded struct {
 	slots chan struct{}
 }
 
-// Fetch asks when there is room.
-func (b bounded) Fetch(ctx context.Context, r *stream.Request) (*stream.Response, error) {
+// Fetch asks when there is room. A defect in a hook on the way is an error here,
+// for whoever asks may do so in a goroutine where nobody would recover.
+func (b bounded) Fetch(ctx context.Context, r *stream.Request) (answer *stream.Response, err error) {
 	select {
 	case b.slots <- struct{}{}:
-		defer func() { <-b.slots }()
+		defer func() {
+			<-b.slots
+			if p := recover(); p != nil {
+				answer, err = nil, defect(p)
+			}
+		}()
 		return b.Fetcher.Fetch(ctx, r)
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
@@ -233,6 +271,9 @@ func readAll(r io.Reader) ([]byte, error) {
 func plainPathError(err error) error {
 	if pe, ok := errors.AsType[*os.PathError](err); ok {
 		return fmt.Errorf("%s: %w", pe.Path, pe.Err)
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok {
+		return fmt.Errorf("%s: %w", le.New, le.Err)
 	}
 	return err
 }

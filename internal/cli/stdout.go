@@ -113,12 +113,16 @@ type stderr struct {
 
 // Write implements io.Writer for whole lines.
 func (e *stderr) Write(p []byte) (int, error) {
-	red := e.red.Load()
-	if red == nil {
-		return e.w.Write(p)
-	}
-	if _, err := io.WriteString(e.w, red.Redact(string(p))); err != nil {
+	if _, err := io.WriteString(e.w, e.masked(string(p))); err != nil {
 		return 0, fmt.Errorf("stderr: %w", err)
 	}
 	return len(p), nil
+}
+
+// masked is s without any credential that is known by now.
+func (e *stderr) masked(s string) string {
+	if red := e.red.Load(); red != nil {
+		return red.Redact(s)
+	}
+	return s
 }

@@ -214,10 +214,11 @@ func (c *check) found(v value, hidden bool) string {
 	return text
 }
 
-// holdsSecret tells whether a text holds one of the credentials, or an
-// address that may: what comes before @ or after ? often does.
+// holdsSecret tells whether a text holds one of the credentials, or looks like
+// one that went to the wrong key, or is an address that may hold one: what comes
+// before @ or after ? often does.
 func (c *check) holdsSecret(text string) bool {
-	if strings.Contains(text, "://") && strings.ContainsAny(text, "@?#") {
+	if secretLike(text) || strings.Contains(text, "://") && strings.ContainsAny(text, "@?#") {
 		return true
 	}
 	for _, s := range c.secrets.all {

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/hint"
+	"github.com/tap-backoffice/tap-backoffice/internal/secret"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -44,6 +46,7 @@ type document struct {
 	now    func() time.Time
 	env    func(string) (string, bool)
 	limit  time.Duration // of a <key>_cmd
+	known  func(...secret.Text)
 }
 
 // layer is one --config argument.
@@ -63,14 +66,14 @@ func Read(args []string, env func(string) (string, bool)) (*Raw, error) {
 	if env == nil {
 		env = func(string) (string, bool) { return "", false }
 	}
-	doc := &document{now: time.Now, env: env, limit: commandLimit}
+	doc := &document{now: time.Now, env: env, limit: commandLimit, known: func(...secret.Text) {}}
 	var faults []string
 	for _, arg := range args {
 		l := layer{name: Env}
 		if arg != Env {
 			var bad string
 			if l, bad = readFile(arg); bad != "" {
-				faults = append(faults, arg+": "+bad)
+				faults = append(faults, pathOf(arg)+": "+bad)
 			}
 		}
 		doc.layers = append(doc.layers, l)
@@ -80,6 +83,19 @@ func Read(args []string, env func(string) (string, bool)) (*Raw, error) {
 	}
 	return &Raw{doc}, nil
 }
+
+// pathOf is a --config argument as a message may show it: the config itself may
+// stand there, with its secrets.
+func pathOf(arg string) string {
+	key, _, pair := strings.Cut(arg, "=")
+	if strings.ContainsAny(arg, "{\"\n") || pair && !strings.ContainsAny(key, `/\`) {
+		return "an argument of " + strconv.Itoa(utf8.RuneCountInString(arg)) + " characters"
+	}
+	return arg
+}
+
+// Known has that function told of each credential before anything is done with it.
+func (r *Raw) Known(told func(...secret.Text)) { r.doc.known = told }
 
 // readFile reads one file; bad tells what is wrong with it.
 func readFile(path string) (l layer, bad string) {
@@ -108,7 +124,7 @@ func readFile(path string) (l layer, bad string) {
 	if len(body) > maxFile {
 		return l, tooLarge
 	}
-	l.open = runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 && !passing(path)
+	l.open = forOthers(path, info)
 	bad = l.decode(bytes.TrimPrefix(body, []byte("\ufeff")))
 	return l, bad
 }
@@ -163,10 +179,13 @@ func (l *layer) decode(body []byte) (bad string) {
 	return ""
 }
 
-// passing tells whether a runner writes the file anew for each run, where nobody
-// can narrow its rights for good: Meltano does.
-func passing(path string) bool {
-	return strings.Contains(filepath.ToSlash(path), "/.meltano/run/")
+// forOthers tells a file that others than its owner may read. On Windows the
+// mode does not tell. Where a runner writes or mounts the file nobody can narrow
+// its rights for good: Meltano does, and so do those of containers.
+func forOthers(path string, info fs.FileInfo) bool {
+	path = filepath.ToSlash(path)
+	return runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o044 != 0 &&
+		!strings.Contains(path, "/.meltano/run/") && !strings.Contains(path, "/run/secrets/")
 }
 
 // misstep tells where JSON goes wrong. The character is shown only where it is
@@ -236,7 +255,7 @@ func (r *Raw) Source(known []string) (string, error) {
 	if n := hint.Nearest(v.text, known); n != "" {
 		help = "did you mean " + n
 	}
-	return "", configFault([]string{want + v.describe(false)}, help)
+	return "", configFault([]string{want + v.describe(!nameLike(v.text))}, help)
 }
 
 // SourceName returns the member of known that text names, in any case and

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -55,7 +56,10 @@ func (c *check) reveal(s stream.Setting, form string, v value) {
 	switch form {
 	case "_file":
 		expected = "a file that can be read"
-		text, bad = contentOf(v.text)
+		var open bool
+		if text, open, bad = contentOf(v.text); open {
+			c.open(v.text)
+		}
 	case "_env":
 		expected = "the name of a variable"
 		var ok bool
@@ -94,25 +98,36 @@ func (c *check) reveal(s stream.Setting, form string, v value) {
 
 func (c *check) keep(key, text string) {
 	t := secret.New(text)
+	c.raw.doc.known(t)
 	c.secrets.byKey[key] = t
 	c.secrets.all = append(c.secrets.all, t)
 }
 
-// contentOf reads a file without its last line break; bad tells what is wrong.
-func contentOf(path string) (text, bad string) {
+// open warns of a file with a secret that others may read.
+func (c *check) open(path string) {
+	w := path + " holds a secret and others than its owner may read it: chmod 600"
+	if !slices.Contains(c.warnings, w) {
+		c.warnings = append(c.warnings, w)
+	}
+}
+
+// contentOf reads a file without its last line break; open tells that others may
+// read it too, bad what is wrong.
+func contentOf(path string) (text string, open bool, bad string) {
 	f, err := os.Open(path)
 	if err != nil {
-		return "", cause(err)
+		return "", false, cause(err)
 	}
 	defer f.Close()
 	body, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	switch {
 	case err != nil:
-		return "", cause(err)
+		return "", false, cause(err)
 	case len(body) > maxFile:
-		return "", "more than 1 MB"
+		return "", false, "more than 1 MB"
 	}
-	return cutNewline(string(body)), ""
+	info, err := f.Stat()
+	return cutNewline(string(body)), err == nil && forOthers(path, info), ""
 }
 
 // outputOf runs a command and returns what it prints without the last line
@@ -128,6 +143,8 @@ func outputOf(command string, limit time.Duration) (text, bad string) {
 	err := cmd.Run()
 	exit, ended := errors.AsType[*exec.ExitError](err)
 	switch {
+	case out.full:
+		return "", "one that prints more than 1 MB"
 	case err == nil:
 		return cutNewline(string(out.body)), ""
 	case ctx.Err() != nil:
@@ -135,14 +152,18 @@ func outputOf(command string, limit time.Duration) (text, bad string) {
 	case ended:
 		return "", exit.ProcessState.String()
 	}
-	return "", "one that cannot be run or prints more than 1 MB"
+	return "", "one that cannot be run"
 }
 
 // bounded collects at most maxFile bytes.
-type bounded struct{ body []byte }
+type bounded struct {
+	body []byte
+	full bool
+}
 
 func (b *bounded) Write(p []byte) (int, error) {
 	if len(b.body)+len(p) > maxFile {
+		b.full = true
 		return 0, errors.New("more than 1 MB")
 	}
 	b.body = append(b.body, p...)

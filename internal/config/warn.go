@@ -2,7 +2,9 @@ package config
 
 import (
 	"strconv"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
@@ -25,7 +27,8 @@ func (c *check) warn(src *stream.Source, start time.Time) {
 	for _, l := range c.raw.doc.layers {
 		secrets := false
 		for _, key := range l.twice {
-			c.warnings = append(c.warnings, l.name+": "+c.shown(key)+" is there more than once, the last one counts")
+			_, ok := known[key]
+			c.warnings = append(c.warnings, l.name+": "+c.shown(key, ok)+" is there more than once, the last one counts")
 		}
 		for _, key := range l.keys {
 			plain, ok := known[key]
@@ -33,8 +36,9 @@ func (c *check) warn(src *stream.Source, start time.Time) {
 			if ok {
 				continue
 			}
-			w := l.name + ": " + c.shown(key) + " is not a setting and is ignored"
-			if n := hint.Nearest(key, names); n != "" {
+			n := hint.Nearest(key, names)
+			w := l.name + ": " + c.shown(key, n != "") + " is not a setting and is ignored"
+			if n != "" {
 				w += ", did you mean " + n + "?"
 			}
 			c.warnings = append(c.warnings, w)
@@ -53,10 +57,50 @@ func (c *check) warn(src *stream.Source, start time.Time) {
 	}
 }
 
-// shown is a key as a message may show it.
-func (c *check) shown(key string) string {
-	if c.holdsSecret(key) {
-		return "a key of " + strconv.Itoa(len([]rune(key))) + " characters"
+// shown is a key as a message may show it: one that is, or is near, that of a
+// setting, or that looks like a name. Another may be a secret with its key as
+// its value.
+func (c *check) shown(key string, near bool) string {
+	if c.holdsSecret(key) || !near && !nameLike(key) {
+		return "a key of " + strconv.Itoa(utf8.RuneCountInString(key)) + " characters"
 	}
 	return strconv.Quote(shorten(key))
+}
+
+// nameLike tells a name, of words and perhaps a number, from the letters and
+// digits of a secret.
+func nameLike(key string) bool {
+	digits, capitals := 0, 0
+	for _, c := range key {
+		switch {
+		case '0' <= c && c <= '9':
+			digits++
+		case 'A' <= c && c <= 'Z':
+			capitals++
+		case 'a' <= c && c <= 'z', c == '_', c == '-', c == '.', c == ' ':
+		default:
+			return false
+		}
+	}
+	return key != "" && len(key) <= 40 && digits <= 2 && capitals <= 3
+}
+
+// secretLike tells letters and digits without order, as vendors make secrets,
+// from what else a setting may hold: dates have colons, zones and names few
+// digits and capitals.
+func secretLike(text string) bool {
+	digits, capitals, small := 0, 0, 0
+	for _, c := range text {
+		switch {
+		case '0' <= c && c <= '9':
+			digits++
+		case 'A' <= c && c <= 'Z':
+			capitals++
+		case 'a' <= c && c <= 'z':
+			small++
+		case !strings.ContainsRune("+/=_-.~", c):
+			return false
+		}
+	}
+	return len(text) >= 16 && capitals+small > 2 && (digits > 2 || capitals > 5 && small > 5)
 }

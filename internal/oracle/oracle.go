@@ -7,6 +7,7 @@ package oracle
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/big"
 	"regexp"
@@ -437,7 +438,7 @@ func nested(p *singer.Schema, raw json.RawMessage) bool {
 // It is strict about the form that contract.md asks for.
 func Canon(p *singer.Schema, lit json.RawMessage) (string, error) {
 	if len(lit) == 0 {
-		return "", fmt.Errorf("absent")
+		return "", errors.New("absent")
 	}
 	if string(lit) == "null" {
 		return "null", nil
@@ -488,14 +489,3 @@ var (
 	InstantOut = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z$`)
 	NumberOut  = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
 )
-
-// KeyOf joins the key values that the vendor sends, in canonical form.
-func (o *Oracle) KeyOf(value func(string) string) string {
-	var parts []string
-	for _, k := range o.Stream.Key {
-		if !slices.Contains(o.Inject, k) {
-			parts = append(parts, value(k))
-		}
-	}
-	return strings.Join(parts, "|")
-}
