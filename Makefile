@@ -6,6 +6,8 @@ BIN      := bin
 TAP      := $(BIN)/tap-backoffice
 LINTER   := 2.15.0
 LINT     := $(BIN)/golangci-lint-$(LINTER)
+VULN     := 1.8.0
+VULNDB   ?= https://vuln.go.dev
 CONFIG   := --config internal/house/golangci.yml
 RACE     ?= -race
 FUZZTIME ?= 10s
@@ -16,11 +18,11 @@ GOLDENERS = $(call packages,flag.Bool."update")
 FUZZERS   = $(call packages,^func Fuzz)
 packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)' internal))))
 SUITE     = ./internal/sourcetest ./internal/source/...
-OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/long$$)
+OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/long$$ -e /internal/hostile$$)
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite long bars e2e bench demo cover clean release linter
+.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite hostile secrets vuln long bars e2e bench demo cover clean release linter
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,7 @@ test: ## every test, briefly where the same is done for many systems and states
 	go test $(RACE) $(OTHERS)
 	go test -short $(SUITE)
 	go test ./internal/long
+	go test -short ./internal/hostile
 
 race: ## the suite and the tests of the sources with the race detector, as briefly
 	go test $(RACE) $(SUITE)
@@ -79,6 +82,15 @@ crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 
 suite: ## the suite and the tests of the sources whole: every way, seed, state and switch
 	go test $(SUITE)
+
+hostile: ## servers that mean harm: what the program does, and how much memory it takes
+	go test ./internal/hostile
+
+secrets: ## looks for credentials put into every place, at every log level in every format
+	go test ./internal/cli -run 'Secrets|Nobody' -v -every
+
+vuln: ## known vulnerabilities in what is called; VULNDB=file:///FOLDER for a copy of the database
+	go run golang.org/x/vuln/cmd/govulncheck@v$(VULN) -db $(VULNDB) ./...
 
 long: ## ten million records, days of tokens and quotas, 300 nights
 	go test ./internal/long -v -timeout 60m -records 10000000 -hours 24 -nights 300

@@ -15,7 +15,7 @@ import (
 
 // Limits of what is taken for a row.
 const (
-	MaxRow     = 16 << 20 // bytes
+	MaxRow     = 4 << 20 // bytes, of empty lines in a row too
 	MaxColumns = 20_000
 )
 
@@ -59,6 +59,7 @@ func (r *Reader) Read() ([][]byte, error) {
 			return nil, err
 		}
 	}
+	blank := 0
 	for {
 		end, err := r.parse()
 		switch {
@@ -72,8 +73,12 @@ func (r *Reader) Read() ([][]byte, error) {
 		case end == r.at:
 			return nil, io.EOF
 		}
+		length := end - r.at
 		r.at = end
 		if len(r.fields) == 1 && r.fields[0] != nil && len(r.fields[0]) == 0 {
+			if blank += length; blank > MaxRow {
+				return nil, &Error{r.row + 1, fmt.Sprintf("more than %d bytes of empty lines", MaxRow)}
+			}
 			continue // an empty line
 		}
 		r.row++

@@ -67,7 +67,8 @@ func TestRefuses(t *testing.T) {
 		"cut off":       {"a\n\"b", "csv: row 2: a quote is not closed: the file is cut off"},
 		"after a quote": {"a\n\"b\"c\n", "csv: row 2: something follows a closing quote"},
 		"columns":       {strings.Repeat(",", csvspan.MaxColumns+1), "csv: row 1: more than 20000 columns"},
-		"length":        {"a\n" + strings.Repeat("x", csvspan.MaxRow+1), "csv: row 2: longer than 16777216 bytes"},
+		"empty lines":   {"a\n" + strings.Repeat("\r\n", csvspan.MaxRow/2+1), "csv: row 2: more than 4194304 bytes of empty lines"},
+		"length":        {"a\n" + strings.Repeat("x", csvspan.MaxRow+1), "csv: row 2: longer than 4194304 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := all(strings.NewReader(tc.file))

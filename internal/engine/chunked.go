@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
+	"github.com/tap-backoffice/tap-backoffice/internal/record"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -96,6 +98,10 @@ func (l *lane) byIDs(batch int, ids []string) *stream.Request {
 	return req
 }
 
+// maxPartials bounds the rows of a page that are put together: vendors give some
+// hundreds at once.
+const maxPartials = 10_000
+
 // partial is a row of which the parts come one by one.
 type partial struct {
 	id    string
@@ -132,7 +138,13 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 	var rows []partial
 	err := l.rd.shape.Walk(resp.Body, &l.page, func(_ int, b []byte, i int) (int, error) {
 		id, at, end, err := l.joint(b, i)
-		if err == nil {
+		switch {
+		case err != nil:
+		case id == "":
+			err = &record.KeyError{Property: c.Key, Found: "absent"}
+		case len(rows) == maxPartials:
+			err = &jsonspan.ShapeError{Path: l.rd.s.Records, Found: fmt.Sprintf("more than %d rows in a page", maxPartials)}
+		default:
 			rows = append(rows, partial{id: id, at: at, parts: [][]byte{b[i:end]}})
 		}
 		return end, err

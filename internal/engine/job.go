@@ -33,6 +33,7 @@ func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
 	c := pageChain{}
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
+	begins := map[uint64]int{}
 	for n := 1; req != nil; n++ {
 		visited[requestHash(seed, req)] = struct{}{}
 		made, err := l.await(ctx, j, req)
@@ -42,6 +43,7 @@ func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
 		if err != nil {
 			return pageFault(n, err)
 		}
+		made.begins = begins
 		st := pageState{span: sp, chain: &c, within: true}
 		req, err = l.file(ctx, j, made, &st)
 		l.release(made.file)
@@ -121,6 +123,8 @@ type made struct {
 	file *stream.Response
 	rows int64
 	more *stream.Request
+	// begins counts the files of the read that begin with a row, by its key.
+	begins map[uint64]int
 }
 
 const (

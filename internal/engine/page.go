@@ -44,14 +44,15 @@ type pageChain struct {
 	moved       bool
 	unproven    bool // a link to the next page did not tell that the rows are sorted
 	stale       int  // pages in a row that brought no new key
+	empty       int  // pages in a row without rows
 	slack       int  // how many more of them are no wonder
 	seam
 	lastKey peak // of a Keyset that counts
 }
 
-// maxStale bounds how many pages in a row may bring nothing but rows that were
-// there before: a vendor that ignores the page's number would never end.
-const maxStale = 3
+// How many pages in a row may bring no new key (a vendor that ignores the page's
+// number would never end), and no row (filters empty pages that were cut before).
+const maxStale, maxEmpty = 3, 1000
 
 // pages reads one chain of pages. The rows are handed over page by page; an
 // error of errMoved, errGrown, errTwice, errLoose or errWide asks the caller to
@@ -223,6 +224,11 @@ func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows i
 		return &fault.Error{Kind: fault.Contract, Err: errors.New("the pages lead in a circle"), Hint: "nothing was lost; report it to the vendor and run again"}
 	}
 	visited[next] = struct{}{}
+	if rows > 0 {
+		c.empty = 0
+	} else if c.empty++; c.empty >= maxEmpty {
+		return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("the last %d pages had no rows, and there is always a next one", maxEmpty), Hint: "report it to the vendor"}
+	}
 	if n == 1 || rows == 0 || fresh {
 		c.stale = 0
 		return nil

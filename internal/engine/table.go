@@ -77,7 +77,14 @@ func (l *lane) table(ctx context.Context, t *stream.Table, m made, st *pageState
 			return fmt.Errorf("row %d: %w", rows.Row(), err)
 		}
 		*f.lines = line
-		st.rows++
+		if st.rows++; m.rows > 0 && int64(st.rows) > m.rows {
+			return fmt.Errorf("the file has more rows than the %d that the job told of", m.rows)
+		}
+		if st.rows == 1 {
+			if m.begins[f.conv.KeyHash()]++; m.begins[f.conv.KeyHash()] > maxStale { // once it may have moved
+				return &fault.Error{Kind: fault.Contract, Err: errors.New("the files lead in a circle: they begin with the same row"), Hint: "report it to the vendor and run again"}
+			}
+		}
 		if err := l.took(f, start, st); err != nil {
 			return err
 		}
@@ -152,6 +159,9 @@ func openTable(file stream.File) (io.ReadCloser, error) {
 		return nil, fmt.Errorf("the archive has %d entries where one is expected", len(archive.File))
 	}
 	entry := archive.File[0]
+	if entry.Flags&1 != 0 {
+		return nil, fmt.Errorf("the archive's entry %s is encrypted", shorten(entry.Name))
+	}
 	if !entry.Mode().IsRegular() || strings.ContainsAny(entry.Name, `/\:`) || !strings.HasSuffix(strings.ToLower(entry.Name), ".csv") {
 		return nil, fmt.Errorf("the archive's entry %s is no plain CSV file", shorten(entry.Name))
 	}

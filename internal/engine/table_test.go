@@ -247,7 +247,7 @@ func TestHostileTables(t *testing.T) {
 		"no UTF-8":                  {file: csv(threeRows + "\n4,1,x,\xff,,\n"), want: "row 5: "},
 		"a row without a key":       {file: csv(threeRows + "\n,1,x,,,\n"), want: "row 5: "},
 		"fewer rows than told":      {file: good, rows: "4", want: "the file has 3 rows, the job told of 4"},
-		"more rows than told":       {file: good, rows: "2", want: "the file has 3 rows, the job told of 2"},
+		"more rows than told":       {file: good, rows: "2", want: "the file has more rows than the 2 that the job told of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, tabled("orders"))

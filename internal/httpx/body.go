@@ -3,6 +3,7 @@ package httpx
 import (
 	"errors"
 	"io"
+	"math"
 	"runtime/debug"
 	"sync"
 )
@@ -27,6 +28,23 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 func settle(size int) {
 	if size > keptBytes {
 		debug.FreeOSMemory()
+	}
+}
+
+// A process takes no more than alone and times as much as the largest body, so that
+// who starts it knows how much to give it: the body while it is joined, and the
+// lines made of it.
+const (
+	alone    = 64 << 20
+	times    = 3
+	unheaped = 16 << 20 // of it, what the collector does not count
+)
+
+// mind tells the collector of that bound: left alone it lets the memory double
+// before it looks. One that the user has set is kept.
+func mind(maxResponse int64) {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(alone - unheaped + times*min(maxResponse, math.MaxInt64/times-alone))
 	}
 }
 

@@ -143,6 +143,7 @@ func (o *Options) fill() {
 	}
 	if o.Transport == nil {
 		o.Transport = newTransport()
+		mind(o.MaxResponse) // this process is the program
 	}
 }
 

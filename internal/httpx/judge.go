@@ -2,11 +2,14 @@ package httpx
 
 import (
 	"bytes"
+	"compress/flate"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -83,8 +86,11 @@ func (k *call) byDefault() error {
 	switch st := k.answer.Status; {
 	case k.stayAway > 0:
 		return k.quota(k.stayAway)
-	case st == http.StatusNoContent, st == http.StatusNotModified:
+	case st == http.StatusNoContent, st == http.StatusNotModified && k.conditional():
 		return stream.NoRows
+	case st == http.StatusPartialContent, st == http.StatusNotModified:
+		// Rows that are kept back must not pass for rows that are not there.
+		return k.refusal(fault.Contract, "all of it was asked for, whatever was read before: ask the vendor, or whoever stands between")
 	case st >= 200 && st < 300:
 		return k.wellFormed()
 	case st >= 300 && st < 400:
@@ -104,6 +110,12 @@ func (k *call) byDefault() error {
 		return k.refusal(fault.Refused, "the vendor does not take this request: compare its text with "+k.doc())
 	}
 	return k.refusal(fault.Contract, "check "+k.at.settings())
+}
+
+// conditional tells whether only what changed was asked for.
+func (k *call) conditional() bool {
+	h := k.sent.Header
+	return h.Get("If-Modified-Since") != "" || h.Get("If-None-Match") != ""
 }
 
 // unauthorized is a refusal of the credentials that ends the run.
@@ -249,6 +261,9 @@ func (k *call) failure(err error) error {
 		f.Whole = true
 		return f
 	}
+	if notHTTP(err) {
+		return k.fault(fault.Contract, where+": "+bare(err)+k.tries(), "what answers at "+host+" does not keep to HTTP: "+check+", the proxy and the network")
+	}
 	hint := "the connection to " + host + " broke, run again later: the run resumes from its state"
 	if dns, ok := errors.AsType[*net.DNSError](err); ok {
 		hint = "the host " + host + " was not found: " + check + " and the network"
@@ -259,6 +274,19 @@ func (k *call) failure(err error) error {
 		hint = "nothing answers at " + host + ": " + check + ", the proxy and the network"
 	}
 	return k.fault(fault.Transient, where+": "+bare(err)+k.tries(), hint)
+}
+
+// notHTTP tells an answer that could be read, and was none, from one that was cut
+// off. Of most of what net/http finds there is the text alone.
+func notHTTP(err error) bool {
+	if _, ok := errors.AsType[flate.CorruptInputError](err); ok || errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) {
+		return true
+	}
+	text := err.Error()
+	return slices.ContainsFunc([]string{
+		"malformed HTTP", "malformed MIME header", "Content-Length", "chunk", "trailer", "transfer encoding",
+		"response headers exceeded", "response header list larger",
+	}, func(s string) bool { return strings.Contains(text, s) })
 }
 
 // late is the text of an attempt's end that tells what it was.

@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"net"
@@ -70,9 +71,21 @@ func TestAcceptedByDefault(t *testing.T) {
 }
 
 func TestNoRows(t *testing.T) {
-	for _, status := range []int{204, 304} {
-		_, err := client(t, play(func() *http.Response { return answer(status, "") })).Fetch(t.Context(), &stream.Request{URL: "x"})
+	since := []stream.Param{{Name: "If-Modified-Since", Value: "Wed, 01 Jan 2025 00:00:00 GMT", In: stream.InHeader}}
+	for _, req := range []struct {
+		status int
+		params []stream.Param
+	}{{204, nil}, {304, since}} {
+		_, err := client(t, play(func() *http.Response { return answer(req.status, "") })).Fetch(t.Context(), &stream.Request{URL: "x", Params: req.params})
 		require.ErrorIs(t, err, stream.NoRows)
+	}
+}
+
+// What was kept back is not what is not there.
+func TestPartsAreRefused(t *testing.T) {
+	for status, body := range map[int]string{304: "", 206: good} {
+		_, err := client(t, play(func() *http.Response { return answer(status, body) })).Fetch(t.Context(), &stream.Request{URL: "x"})
+		require.Equal(t, fault.Contract, fault.KindOf(err))
 	}
 }
 
@@ -179,4 +192,23 @@ func TestTransportFaults(t *testing.T) {
 	}
 	f := refused(t, client(t, play(dns), once, func(o *Options) { o.APIURL = "https://s12.acme.example/p" }), "x", fault.Transient)
 	require.Contains(t, f.Hint, "check api_url")
+}
+
+// What does not keep to HTTP is asked again, and in the end no matter of the
+// connection.
+func TestNotHTTP(t *testing.T) {
+	for text, want := range map[string]fault.Kind{
+		"net/http: HTTP/1.x transport connection broken: malformed HTTP status code \"OK\"":                        fault.Contract,
+		"net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 1048576 bytes": fault.Contract,
+		"invalid byte in chunk length":         fault.Contract,
+		gzip.ErrHeader.Error():                 fault.Transient, // only gzip's own
+		"read tcp: connection reset by peer":   fault.Transient,
+		"stream error: stream ID 1; CANCELLED": fault.Transient,
+	} {
+		s := play(errors.New(text))
+		_, err := client(t, s, once).Fetch(t.Context(), &stream.Request{URL: "x"})
+		require.Equal(t, want, fault.KindOf(err), text)
+	}
+	_, err := client(t, play(gzip.ErrHeader), once).Fetch(t.Context(), &stream.Request{URL: "x"})
+	require.Equal(t, fault.Contract, fault.KindOf(err))
 }

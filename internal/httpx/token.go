@@ -2,8 +2,10 @@ package httpx
 
 import (
 	"context"
+	"errors"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/auth"
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/secret"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -49,7 +51,11 @@ func OAuth(opt Options, o auth.OAuthOptions) (*auth.OAuth, error) {
 		if own {
 			defer c.Close() // the next token is needed when the connection is long gone
 		}
-		return c.Do(ctx, req, Call{Once: true, Anonymous: true})
+		resp, err := c.Do(ctx, req, Call{Once: true, Anonymous: true})
+		if errors.Is(err, stream.TooLarge) {
+			err = fault.New(fault.Contract, "the token endpoint's answer is larger than any token", "check api_url and the settings that make up the vendor's host")
+		}
+		return resp, err
 	}
 	return auth.NewOAuth(o)
 }

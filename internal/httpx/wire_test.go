@@ -191,7 +191,7 @@ func TestWireHTTP2(t *testing.T) {
 func TestWireEmptyAnswers(t *testing.T) {
 	for _, status := range []int{204, 304} {
 		c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) })
-		_, err := c.Fetch(t.Context(), &stream.Request{URL: "x"})
+		_, err := c.Fetch(t.Context(), &stream.Request{URL: "x", Params: []stream.Param{{Name: "If-None-Match", Value: `"x"`, In: stream.InHeader}}})
 		require.Equal(t, stream.NoRows, err)
 	}
 }

@@ -15,6 +15,10 @@ import "strconv"
 // from where a scan starts.
 const MaxDepth = 128
 
+// MaxRow is the size in bytes of the largest row: it is copied several times on
+// its way, and what is longer no consumer of its line reads.
+const MaxRow = 16 << 20
+
 // Info says what a scanned value is and how its bytes may be treated: a kind and
 // the flags below. The highest bit is always clear and free for callers.
 type Info uint8

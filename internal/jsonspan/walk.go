@@ -184,9 +184,9 @@ type walker struct {
 
 // Walk reads a whole document in one pass, calls row for each row in the order
 // of the document, and leaves what else it found in page. It checks every byte
-// that row does not. Anything but objects among the rows, something else than an
-// array or null where rows should be, and a member of a path that comes twice
-// are a [ShapeError].
+// that row does not. Anything but objects among the rows, a row beyond [MaxRow],
+// something else than an array or null where rows should be, a document that is
+// null itself, and a member of a path that comes twice are a [ShapeError].
 func (s *Shape) Walk(body []byte, page *Page, row RowFunc) error {
 	page.reset(s)
 	w := walker{Shape: s, page: page, row: row}
@@ -219,7 +219,7 @@ func (w *walker) value(b []byte, i int, n *node) (end int, err error) {
 		if err != nil || n.rows < 0 {
 			break
 		}
-		if info != Null {
+		if info != Null || n == w.root {
 			return 0, &ShapeError{w.rows[n.rows], article(info) + " in place of an array"}
 		}
 		w.page.rows[n.rows] = rowsFound{found: true, null: true}
@@ -346,7 +346,14 @@ func (w *walker) call(b []byte, i, rows int) (end int, err error) {
 		return 0, &ShapeError{w.rows[rows], article(info) + " in place of row " + strconv.Itoa(found.n+1)}
 	}
 	found.n++
-	end, err = w.row(rows, b, i)
+	seen := b[:min(len(b), i+MaxRow)]
+	end, err = w.row(rows, seen, i)
+	if err != nil && len(seen) < len(b) {
+		// It may have failed at the end of what it saw.
+		if whole, scanned := Value(b, i); scanned == nil && whole > len(seen) {
+			err = &ShapeError{w.rows[rows], "more than " + strconv.Itoa(MaxRow>>20) + " MiB in row " + strconv.Itoa(found.n)}
+		}
+	}
 	if err == nil && (end <= i || end > len(b)) {
 		err = errors.New("json shape: the end of row " + strconv.Itoa(found.n) + " lies outside of the document")
 	}

@@ -49,7 +49,6 @@ func TestWalk(t *testing.T) {
 		{"plain", exact, `{"d":[{"x":1}]}`, []string{`0: {"x":1}`}, "+-", []string{""}},
 		{"null parent", exact, `{"d":null}`, nil, "0-", []string{""}},
 		{"document", jsonspan.Paths{Rows: []string{""}}, ` [ {"a":1} , {} ] `, []string{`0: {"a":1}`, `0: {}`}, "+", nil},
-		{"null document", jsonspan.Paths{Rows: []string{""}}, `null`, nil, "0", nil},
 		{"object as row", jsonspan.Paths{Rows: []string{""}, ObjectAsRow: true}, `{"a":1}`, []string{`0: {"a":1}`}, "+", nil},
 		{"object as row or envelope: row", jsonspan.Paths{Rows: []string{"d", "d.results"}, Captures: []string{"d.__next"}, ObjectAsRow: true}, `{"d":{"a":1}}`, []string{`0: {"a":1}`}, "+-", []string{""}},
 		{"object as row or envelope: envelope", jsonspan.Paths{Rows: []string{"d", "d.results"}, Captures: []string{"d.__next"}, ObjectAsRow: true}, `{"d":{"results":[{"a":1}],"__next":"x"}}`, []string{`1: {"a":1}`}, "-+", []string{`"x"`}},
@@ -107,6 +106,8 @@ func TestWalkRefuses(t *testing.T) {
 		doc   string
 		want  any
 	}{
+		{"null document", jsonspan.Paths{Rows: []string{""}}, `null`, &jsonspan.ShapeError{Path: "", Found: "null in place of an array"}},
+		{"row beyond the limit", jsonspan.Paths{Rows: []string{"results"}}, `{"results":[{},{"a":"` + strings.Repeat("x", jsonspan.MaxRow) + `"}]}`, &jsonspan.ShapeError{Path: "results", Found: "more than 16 MiB in row 2"}},
 		{"object for array", jsonspan.Paths{Rows: []string{"results"}}, `{"results":{"a":1}}`, &jsonspan.ShapeError{Path: "results", Found: "an object in place of an array"}},
 		{"text for array", jsonspan.Paths{Rows: []string{"results"}}, `{"results":"x"}`, &jsonspan.ShapeError{Path: "results", Found: "a string in place of an array"}},
 		{"object document", jsonspan.Paths{Rows: []string{""}}, `{}`, &jsonspan.ShapeError{Path: "", Found: "an object in place of an array"}},

@@ -96,7 +96,8 @@ func (c *Converter) AppendColumns(dst []byte, cols *Columns, fields [][]byte) ([
 	}
 	b := slices.Grow(c.table[:0], size)
 	c.begin(nil)
-	object := -1 // where the object at hand begins, -1 outside of one
+	var inside jsonspan.Info // the flags of what is in that object
+	object := -1             // where the object at hand begins, -1 outside of one
 	skip := false
 	for i := range cols.list {
 		k, text := &cols.list[i], fields[i]
@@ -118,7 +119,7 @@ func (c *Converter) AppendColumns(dst []byte, cols *Columns, fields [][]byte) ([
 		}
 		if object < 0 && !skip {
 			if skip = len(text) == 0; !skip {
-				object = len(b)
+				object, inside = len(b), 0
 				b = append(b, '{')
 			}
 		} else if object >= 0 {
@@ -126,15 +127,17 @@ func (c *Converter) AppendColumns(dst []byte, cols *Columns, fields [][]byte) ([
 		}
 		if object >= 0 {
 			b = append(b, k.member...)
+			var info jsonspan.Info
 			var err error
-			if b, _, err = appendField(b, k, text); err != nil {
+			if b, info, err = appendField(b, k, text); err != nil {
 				return dst, err
 			}
+			inside |= info & jsonspan.Inside
 		}
 		if k.last {
 			if object >= 0 {
 				b = append(b, '}')
-				c.spans[k.slot] = span{start: uint32(object), end: uint32(len(b)), row: c.row, info: jsonspan.Object}
+				c.spans[k.slot] = span{start: uint32(object), end: uint32(len(b)), row: c.row, info: jsonspan.Object | inside}
 			}
 			object, skip = -1, false
 		}

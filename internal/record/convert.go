@@ -138,7 +138,8 @@ func (c *Converter) scanAs(lit []byte, q *property) (end int, info jsonspan.Info
 
 // Append appends the line of the row that starts at b[i], newline included, and
 // returns where the row ends. On an error dst is returned as it was. The errors
-// are *[jsonspan.SyntaxError], *[KeyError] and *[DuplicateError].
+// are *[jsonspan.SyntaxError], *[jsonspan.ShapeError], *[KeyError] and
+// *[DuplicateError].
 func (c *Converter) Append(dst, b []byte, i int) (out []byte, end int, err error) {
 	if len(b) > math.MaxUint32 {
 		return dst, 0, errors.New("record: a body beyond 4 GiB")
@@ -214,10 +215,16 @@ func (c *Converter) lifted(b []byte, i int, k *member) (end int, info jsonspan.I
 	return end, info, nil
 }
 
+// maxStrays bounds what is kept of a row beside its own members.
+const maxStrays = 100_000
+
 // stray scans the value at b[i] of a member that nothing knows.
 func (c *Converter) stray(b []byte, i int, prefix string, name []byte, nameInfo jsonspan.Info) (end int, err error) {
 	if !c.strays.claim(prefix, name) {
 		return 0, &DuplicateError{prefix + string(name)}
+	}
+	if len(c.strays.list) > maxStrays {
+		return 0, &jsonspan.ShapeError{Path: "a row", Found: "more than " + strconv.Itoa(maxStrays) + " members that nothing knows"}
 	}
 	end, info, err := jsonspan.Scan(b, i)
 	if err != nil {

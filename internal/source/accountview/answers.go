@@ -55,7 +55,7 @@ func read(body []byte) (p problem, ok bool) {
 	if at >= len(body) || body[at] != '{' || !early.Match(body[:min(len(body), 4096)]) {
 		return p, false
 	}
-	if json.Unmarshal(body, &p) != nil {
+	if stream.Unmarshal(body, &p) != nil {
 		return p, false
 	}
 	return p, p.ErrorType != "" || p.ErrorMessage != ""

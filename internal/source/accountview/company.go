@@ -3,7 +3,6 @@ package accountview
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -128,7 +127,7 @@ func companies(ctx context.Context, f stream.Fetcher) ([]entry, error) {
 	}
 	defer release(resp)
 	var list []entry
-	if json.Unmarshal(resp.Body, &list) != nil || slices.ContainsFunc(list, func(e entry) bool { return e.Id == "" }) {
+	if stream.Unmarshal(resp.Body, &list) != nil || slices.ContainsFunc(list, func(e entry) bool { return e.Id == "" }) {
 		return nil, shape(resp)
 	}
 	return list, nil

@@ -127,15 +127,15 @@ func ask(ctx context.Context, f stream.Fetcher, req *stream.Request, name string
 	}
 	defer release(resp)
 	var answer map[string]json.RawMessage
-	if json.Unmarshal(resp.Body, &answer) != nil || answer[name] == nil {
+	if stream.Unmarshal(resp.Body, &answer) != nil || answer[name] == nil {
 		return nil, shape(resp)
 	}
 	var rows []row
-	if json.Unmarshal(answer[name], &rows) == nil {
+	if stream.Unmarshal(answer[name], &rows) == nil {
 		return rows, nil
 	}
 	var one row
-	if json.Unmarshal(answer[name], &one) != nil {
+	if stream.Unmarshal(answer[name], &one) != nil {
 		return nil, shape(resp)
 	}
 	return []row{one}, nil

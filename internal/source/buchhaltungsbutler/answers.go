@@ -2,7 +2,6 @@ package buchhaltungsbutler
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -135,7 +134,7 @@ func refusal(body []byte) (code int, words string, failed bool) {
 		Code    *int   `json:"error_code"`
 		Message string `json:"message"`
 	}
-	if json.Unmarshal(body, &told) != nil || told.Success == nil || *told.Success {
+	if stream.Unmarshal(body, &told) != nil || told.Success == nil || *told.Success {
 		return 0, "", false
 	}
 	code = -1

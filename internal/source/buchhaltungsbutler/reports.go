@@ -78,7 +78,7 @@ func (m *made) poll(r *stream.Response) (stream.Step, error) {
 	var told struct {
 		ID json.RawMessage `json:"id_by_customer"`
 	}
-	if err := json.Unmarshal(r.Body, &told); err == nil {
+	if err := stream.Unmarshal(r.Body, &told); err == nil {
 		if n, err := strconv.ParseInt(string(bytes.Trim(told.ID, `"`)), 10, 64); err == nil {
 			m.id = strconv.FormatInt(n, 10)
 			return stream.Step{Ask: m.get(), After: patience}, nil

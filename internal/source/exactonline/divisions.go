@@ -267,7 +267,7 @@ func unlisted(err error) error {
 // list reads the rows of a small answer, and the link to the next page.
 func list[T any](r *stream.Response) (rows []T, next string, err error) {
 	var answer struct{ D json.RawMessage }
-	if err := json.Unmarshal(r.Body, &answer); err != nil {
+	if err := stream.Unmarshal(r.Body, &answer); err != nil {
 		return nil, "", shape(r, "is not the JSON it should be")
 	}
 	var d struct {
@@ -275,9 +275,9 @@ func list[T any](r *stream.Response) (rows []T, next string, err error) {
 		Next    string `json:"__next"`
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(answer.D), []byte("[")) {
-		err = json.Unmarshal(answer.D, &d.Results)
+		err = stream.Unmarshal(answer.D, &d.Results)
 	} else {
-		err = json.Unmarshal(answer.D, &d)
+		err = stream.Unmarshal(answer.D, &d)
 	}
 	if err != nil || answer.D == nil {
 		return nil, "", shape(r, "has another shape than documented")

@@ -93,7 +93,7 @@ func TestThrottled(t *testing.T) {
 	}{
 		"minute": {[]string{"X-RateLimit-Minutely-Limit", "60", "X-RateLimit-Minutely-Remaining", "0", "X-RateLimit-Minutely-Reset", millis(reset)}, reset, 2, time.Second},
 		"bare":   {nil, reset, 12, 32 * time.Second},
-		"told":   {[]string{"Retry-After", "75"}, sitetest.Noon.Add(75 * time.Second), 1, time.Second},
+		"told":   {[]string{"Retry-After", "75"}, sitetest.Noon.Add(75 * time.Second), 2, time.Second},
 	} {
 		t.Run(title, func(t *testing.T) {
 			visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {

@@ -25,7 +25,7 @@ type refusal struct {
 
 func refused(r *stream.Response) refusal {
 	var e refusal
-	if json.Unmarshal(r.Body, &e) != nil {
+	if stream.Unmarshal(r.Body, &e) != nil {
 		return refusal{}
 	}
 	if e.Code == "" && len(e.Data) > 0 {
@@ -153,7 +153,7 @@ func judgeToken(r *stream.Response) error {
 		Description string `json:"error_description"`
 		Status      string
 	}
-	if err := json.Unmarshal(r.Body, &a); err != nil || a.Token != "" {
+	if err := stream.Unmarshal(r.Body, &a); err != nil || a.Token != "" {
 		return nil //nolint:nilerr // left to the rules of OAuth
 	}
 	if strings.EqualFold(a.Error, "Access Denied") || a.Status == "failure" {
@@ -226,7 +226,7 @@ func creditsOf(r *stream.Response) (total float64, doubt string) {
 		}
 	}
 	const unread = "the account's edition cannot be read (does the sign-in have the scope ZohoCRM.org.READ?)"
-	if r == nil || json.Unmarshal(r.Body, &a) != nil || len(a.Org) == 0 {
+	if r == nil || stream.Unmarshal(r.Body, &a) != nil || len(a.Org) == 0 {
 		return mostCredits, unread
 	}
 	l := a.Org[0].License

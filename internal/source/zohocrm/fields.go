@@ -2,7 +2,6 @@ package zohocrm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
@@ -36,11 +35,15 @@ type metaField struct {
 	} `json:"pick_list_values"`
 }
 
+// mostFields bounds what is told of one module: several are asked at once, and a
+// module has some hundred fields.
+const mostFields = 16 << 20
+
 // describe asks for a module's fields; none where there are no metadata. type=all
 // brings unused fields too, which may hold values (CLIENT AMP).
 func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField, error) {
 	resp, err := f.Fetch(ctx, &stream.Request{
-		URL: "settings/fields", Resource: "fields",
+		URL: "settings/fields", Resource: "fields", MaxBody: mostFields,
 		Params: []stream.Param{{Name: "module", Value: m.APIName}, {Name: "type", Value: "all"}},
 	})
 	if err != nil {
@@ -50,7 +53,7 @@ func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField
 		return nil, settled(err, "settings/fields of "+m.APIName)
 	}
 	var a struct{ Fields []metaField }
-	err = json.Unmarshal(resp.Body, &a)
+	err = stream.Unmarshal(resp.Body, &a)
 	if resp.Release != nil {
 		resp.Release()
 	}

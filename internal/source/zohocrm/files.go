@@ -174,7 +174,7 @@ type bulkAnswer struct {
 
 func readBulk(r *stream.Response) (*bulkAnswer, error) {
 	a := &bulkAnswer{}
-	if json.Unmarshal(r.Body, a) != nil || len(a.Data) != 1 {
+	if stream.Unmarshal(r.Body, a) != nil || len(a.Data) != 1 {
 		return nil, unlike(bulkPath)
 	}
 	return a, nil

@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,7 +124,7 @@ func modules(ctx context.Context, f stream.Fetcher) ([]metaModule, error) {
 		return nil, settled(err, "settings/modules")
 	}
 	var a struct{ Modules []metaModule }
-	err = json.Unmarshal(resp.Body, &a)
+	err = stream.Unmarshal(resp.Body, &a)
 	if resp.Release != nil {
 		resp.Release()
 	}
@@ -240,7 +242,7 @@ func describeAll(ctx context.Context, f stream.Fetcher, found []metaModule) ([][
 	for range min(atOnce, len(found)) {
 		g.Go(func() {
 			for i := range next {
-				if fields[i], errs[i] = describe(ctx, f, &found[i]); errs[i] != nil {
+				if fields[i], errs[i] = described(ctx, f, &found[i]); errs[i] != nil {
 					stop() // the others need not be asked
 				}
 			}
@@ -257,6 +259,16 @@ func describeAll(ctx context.Context, f stream.Fetcher, found []metaModule) ([][
 	close(next)
 	g.Wait()
 	return fields, firstOf(errs)
+}
+
+// described is describe where nobody else would recover from a defect.
+func described(ctx context.Context, f stream.Fetcher, m *metaModule) (fields []metaField, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &fault.Error{Kind: fault.Internal, Whole: true, Err: fmt.Errorf("panic: fields of %s: %v\n%s", m.APIName, p, debug.Stack())}
+		}
+	}()
+	return describe(ctx, f, m)
 }
 
 // firstOf is the first error, but one that another one brought about.

@@ -99,7 +99,7 @@ func (q *query) rows(body []byte, row func([]byte) error) (*stream.Request, erro
 			More *bool `json:"more_records"`
 		}
 	}
-	if json.Unmarshal(body, &a) != nil || a.Info.More == nil {
+	if stream.Unmarshal(body, &a) != nil || a.Info.More == nil {
 		return nil, unlike("coql")
 	}
 	list := make([]answer, len(a.Data))

@@ -88,7 +88,7 @@ func (m road) counting(r stream.Read, converted string) *stream.Request {
 
 func counted(r *stream.Response) (rows int64, ok bool) {
 	var a struct{ Count *int64 }
-	if json.Unmarshal(r.Body, &a) != nil || a.Count == nil || *a.Count < 0 {
+	if stream.Unmarshal(r.Body, &a) != nil || a.Count == nil || *a.Count < 0 {
 		return 0, false
 	}
 	return *a.Count, true
@@ -273,7 +273,7 @@ func ask(ctx context.Context, f stream.Fetcher, resource string, req *stream.Req
 	if err != nil {
 		return settled(err, req.URL)
 	}
-	err = json.Unmarshal(resp.Body, into)
+	err = stream.Unmarshal(resp.Body, into)
 	if resp.Release != nil {
 		resp.Release()
 	}
@@ -292,7 +292,7 @@ func unlike(what string) error {
 
 // settled makes a fault of what only a list of records may be told.
 func settled(err error, what string) error {
-	for _, told := range []error{stream.NoRows, stream.SkipParent, stream.Restart} {
+	for _, told := range []error{stream.NoRows, stream.SkipParent, stream.Restart, stream.TooLarge} {
 		if errors.Is(err, told) {
 			return unlike(what)
 		}
