@@ -27,7 +27,7 @@ func (l *lane) leftover(ctx context.Context) error {
 		if !counted {
 			if without = nulls; !last {
 				var err error
-				if without, err = l.keyless(ctx, total); err != nil {
+				if without, err = l.keyless(ctx, total, known); err != nil {
 					return false, err
 				}
 			}
@@ -76,9 +76,12 @@ func (l *lane) leftover(ctx context.Context) error {
 
 // keyless counts the rows without replication value, given the count of all. A
 // row that comes or goes between two counts would make their difference lie, so
-// all are counted again after the others: errMoved where the table moved.
-func (l *lane) keyless(ctx context.Context, total int64) (int64, error) {
-	with, err := l.count(ctx, span{from: 0, openTo: true})
+// all are counted again after the others: errMoved where the table moved. One that
+// came before the second count and another that went after it leave no trace in
+// these: where no later run counts again, the second is made once more too.
+func (l *lane) keyless(ctx context.Context, total int64, known *int64) (int64, error) {
+	keyed := span{from: 0, openTo: true}
+	with, err := l.count(ctx, keyed)
 	if err != nil {
 		return 0, err
 	}
@@ -86,10 +89,19 @@ func (l *lane) keyless(ctx context.Context, total int64) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if again != total {
+	if again != total || with > total {
 		return 0, errMoved
 	}
-	return max(total-with, 0), nil
+	if known != nil {
+		return total - with, nil
+	}
+	if again, err = l.count(ctx, keyed); err != nil {
+		return 0, err
+	}
+	if again != with {
+		return 0, errMoved
+	}
+	return total - with, nil
 }
 
 // count asks how many rows a span holds.
