@@ -26,7 +26,11 @@ func (c *Client) place() origin {
 // same; as long as nothing is told, the config's place is asked.
 func (k *call) home(ctx context.Context) error {
 	rules, ok := k.opt.Source.Auth.(stream.OAuth)
-	if !ok || rules.Home == nil || k.opt.APIURL != "" || k.moved.Load() != nil {
+	if !ok || rules.Home == nil || k.opt.APIURL != "" {
+		return nil
+	}
+	if k.moved.Load() != nil {
+		k.at = k.place() // another request may have learnt it since this one began
 		return nil
 	}
 	tokens, ok := k.opt.Auth.(keeper)
