@@ -147,18 +147,8 @@ func (o *OAuth) lost(resp *stream.Response, m members) error {
 	}
 	f := o.fault(kind, resp.Status, what+words(o, m), "run again later, the run resumes from its state")
 	f.Whole = false // so far
-	f.RetryAfter = retryAfter(resp.Header)
+	f.RetryAfter, _ = stream.RetryAfter(resp.Header, time.Now())
 	return f
-}
-
-func retryAfter(h http.Header) time.Duration {
-	if s := seconds(h.Get("Retry-After")); s > 0 {
-		return s
-	}
-	if at, err := http.ParseTime(h.Get("Retry-After")); err == nil {
-		return max(time.Until(at), 0)
-	}
-	return 0
 }
 
 // verdict makes what the table says fit to be told.

@@ -32,6 +32,7 @@ func TestLostAnswers(t *testing.T) {
 		{"no token", reply(200, `{}`), 1, 2, 0, 0},
 		{"server error", reply(503, "<html>"), 1, 2, 0, 0},
 		{"asked to wait", reply(503, "", "Retry-After", "9"), 1, 2, 0, 9 * time.Second},
+		{"asked to wait by a clock ahead of ours", reply(503, "", "Date", "Fri, 01 Jan 2100 00:00:00 GMT", "Retry-After", "Fri, 01 Jan 2100 00:00:09 GMT"), 1, 2, 0, 9 * time.Second},
 		{"throttled", reply(429, ""), 3, 4, 0, 0},
 		{"no connection", down, 4, 5, 0, 0},
 		{"never an answer", reply(200, ""), 99, 5, fault.Contract, 0},

@@ -3,6 +3,7 @@ package auth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -18,6 +19,8 @@ const (
 	// longestAfter is the longest Retry-After that is waited for: others wait
 	// for the lock meanwhile.
 	longestAfter = 2 * time.Minute
+	// longWait is a wait that a person watching should hear of.
+	longWait = 30 * time.Second
 	// lastWords is how long a request that the vendor may have answered is let
 	// go on when the run is over: its answer may be the only key to the grant.
 	// A run has 2 s to end.
@@ -92,7 +95,11 @@ func (o *OAuth) request(ctx context.Context, e entry, grant ...stream.Param) (en
 			return entry{}, o.spent(f, try)
 		}
 		wait := max(f.RetryAfter, backoff(try))
-		o.opt.Log.Debug("waiting before the next token request", "source", o.key.source, "wait", wait.String(), "status", f.Status)
+		level := slog.LevelDebug
+		if wait >= longWait {
+			level = slog.LevelInfo
+		}
+		o.opt.Log.Log(ctx, level, "waiting before the next token request", "source", o.key.source, "wait", wait.String(), "status", f.Status)
 		if err := sleep(ctx, wait); err != nil {
 			return entry{}, err
 		}

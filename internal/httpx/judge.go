@@ -100,7 +100,7 @@ func (k *call) byDefault() error {
 	case st == http.StatusPaymentRequired, st == http.StatusForbidden:
 		return k.refusal(fault.Permission, "give the account the right to read this, or deselect the stream")
 	case st == http.StatusTooManyRequests:
-		after, _ := retryAfter(k.answer.Header, time.Now())
+		after, _ := stream.RetryAfter(k.answer.Header, time.Now())
 		return k.quota(after)
 	case st == http.StatusNotFound:
 		return k.refusal(fault.Refused, "check "+k.at.settings()+", and whether the account has this resource")
@@ -158,7 +158,7 @@ func (k *call) quota(after time.Duration) *fault.Error {
 // throttledOut is the end of a run that was asked again and again for fewer
 // requests.
 func (k *call) throttledOut(t *stream.Throttled) *fault.Error {
-	after, _ := retryAfter(k.answer.Header, time.Now())
+	after, _ := stream.RetryAfter(k.answer.Header, time.Now())
 	f := k.quota(max(after, t.After, k.stayAway))
 	if t.Err != nil {
 		f.Err = errors.New(f.Err.Error() + ": " + k.red.text(t.Err.Error(), maxText))

@@ -6,10 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
-	"math"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/auth"
@@ -79,7 +76,7 @@ func (k *call) stand(ctx context.Context) bool {
 	verdict := k.throttled()
 	throttled := k.answer.Status == http.StatusTooManyRequests || verdict != nil
 	wait := k.jitter()
-	after, told := retryAfter(k.answer.Header, now)
+	after, told := stream.RetryAfter(k.answer.Header, now)
 	if verdict != nil && verdict.After > 0 {
 		after, told = max(after, verdict.After), true
 	}
@@ -228,30 +225,4 @@ func untrusted(err error) bool {
 	}
 	_, ok := errors.AsType[tls.RecordHeaderError](err)
 	return ok
-}
-
-// retryAfter reads Retry-After: seconds, or a date, which is taken against the
-// vendor's own clock where the answer tells it.
-func retryAfter(h http.Header, now time.Time) (time.Duration, bool) {
-	v := strings.TrimSpace(h.Get("Retry-After"))
-	if v == "" {
-		return 0, false
-	}
-	if s, err := strconv.ParseFloat(v, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		switch {
-		case !(s >= 0): // NaN too
-			return 0, false
-		case s >= math.MaxInt64/float64(time.Second):
-			return math.MaxInt64, true
-		}
-		return time.Duration(s * float64(time.Second)), true
-	}
-	at, err := http.ParseTime(v)
-	if err != nil {
-		return 0, false
-	}
-	if date, err := http.ParseTime(h.Get("Date")); err == nil {
-		now = date
-	}
-	return max(at.Sub(now), 0), true
 }

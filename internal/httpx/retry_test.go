@@ -137,7 +137,7 @@ func TestRetryAfterIsRead(t *testing.T) {
 			if tc.date != "" {
 				h.Set("Date", tc.date)
 			}
-			got, told := retryAfter(h, now)
+			got, told := stream.RetryAfter(h, now)
 			require.Equal(t, tc.told, told)
 			require.Equal(t, tc.want, got)
 		})

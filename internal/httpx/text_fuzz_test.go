@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/secret"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 // FuzzText tells of any answer what a person is told: one short line that can be
@@ -39,7 +40,7 @@ func FuzzText(f *testing.F) {
 		notJSON(body)
 		synctest.Test(t, func(t *testing.T) {
 			now := time.Now()
-			wait, told := retryAfter(http.Header{"Retry-After": {after}}, now)
+			wait, told := stream.RetryAfter(http.Header{"Retry-After": {after}}, now)
 			require.GreaterOrEqual(t, wait, time.Duration(0))
 			if at, err := http.ParseTime(after); err == nil {
 				require.True(t, told)
