@@ -195,12 +195,19 @@ func (t *Table) Append(at int64) Row {
 	return t.insert(change{id: t.ids.ID(index), index: index}, at)
 }
 
-// Put adds a row under a foreign id: what was deleted elsewhere.
+// Put adds a row under a foreign id: what was deleted elsewhere. One that was
+// removed here comes back.
 func (t *Table) Put(id, at int64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.added++
-	t.insert(change{id: id, index: -1}, at)
+	c := change{id: id, index: -1}
+	if k, ok := t.find(id); ok && t.over[k].removed {
+		c.index = t.over[k].index
+		t.gone--
+	} else {
+		t.added++
+	}
+	t.insert(c, at)
 }
 
 func (t *Table) insert(c change, at int64) Row {

@@ -187,6 +187,24 @@ func TestPutBetweenComputedRows(t *testing.T) {
 	require.Equal(t, int64(8), count)
 }
 
+// What is removed and comes back is there once, in its place.
+func TestPutBack(t *testing.T) {
+	table := testTable(5, 1)
+	all, _ := selectAll(table, All(), 3)
+	was, ok := table.Get(all[2])
+	require.True(t, ok)
+	for range 2 {
+		require.True(t, table.Remove(all[2]))
+		table.Put(all[2], 9)
+		again, _ := selectAll(table, All(), 3)
+		require.Equal(t, all, again)
+		require.EqualValues(t, 5, table.Live())
+		back, ok := table.Get(all[2])
+		require.True(t, ok)
+		require.Equal(t, was.Index, back.Index)
+	}
+}
+
 func TestPick(t *testing.T) {
 	table := testTable(50, 1)
 	a, b := table.Pick(10, 1), table.Pick(10, 1)
