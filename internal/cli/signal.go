@@ -62,7 +62,7 @@ func (a *app) signals(ctx context.Context) (context.Context, func()) {
 		}
 	}()
 	return ctx, func() {
-		signal.Stop(ch)
+		// Signals stay taken: one that comes now must not kill a run that is over.
 		close(done)
 		cancel(nil)
 	}
