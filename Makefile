@@ -18,11 +18,11 @@ GOLDENERS = $(call packages,flag.Bool."update")
 FUZZERS   = $(call packages,^func Fuzz)
 packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)' internal))))
 SUITE     = ./internal/sourcetest ./internal/source/...
-OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/long$$ -e /internal/hostile$$)
+OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/long$$ -e /internal/hostile$$ -e /internal/storm$$)
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite hostile secrets vuln long bars e2e bench demo cover clean release linter
+.PHONY: help build test race check lint fmt vet tidy-check golden golden-check catalogs fuzz crash suite storm hostile secrets vuln long bars e2e bench demo cover clean release linter
 
 help: ## what there is
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,10 @@ crash: ## kills 1,000 runs around the renewal of a token; make test kills 100
 
 suite: ## the suite and the tests of the sources whole: every way, seed, state and switch
 	go test $(SUITE)
+
+storm: build ## thousands of runs in bad weather: SEED, RUNS; SOURCES=a,b for some
+	go test ./internal/storm
+	go run ./internal/storm -tap $(TAP) -seed $(or $(SEED),1) -runs $(or $(RUNS),1500) -sources '$(SOURCES)'
 
 hostile: ## servers that mean harm: what the program does, and how much memory it takes
 	go test ./internal/hostile
