@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/auth"
 	"github.com/tap-backoffice/tap-backoffice/internal/budget"
@@ -149,7 +150,7 @@ func (p *place) connect(shared *sharing, origin, dir string) (*asking, error) {
 	opt := httpx.Options{
 		Source: p.bare, Config: loaded.Stream, APIURL: loaded.APIURL,
 		Budget:  budget.New(nil, budget.Options{Config: loaded.Stream}),
-		Timeout: loaded.Timeout, MaxRetries: 6, MaxResponse: loaded.MaxResponse,
+		Timeout: 2 * time.Second, MaxRetries: 6, MaxResponse: loaded.MaxResponse,
 		Transport: shared.base.Transport(), Log: quiet, Secrets: loaded.Secrets(),
 		Rand: func() float64 { return 0.5 },
 	}
