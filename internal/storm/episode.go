@@ -36,8 +36,9 @@ type episode struct {
 	store   string
 	secrets []string
 	skew    time.Duration
-	own     bool // the service has faults that its log does not tell
-	again   int  // how often the last run may be repeated: the service has faults of its own
+	ills    string // the service's own faults
+	own     bool   // the service has faults that its log does not tell
+	again   int    // how often the last run may be repeated: the service has faults of its own
 	state   json.RawMessage
 	night   int
 	found   []finding
@@ -116,6 +117,7 @@ func (e *episode) begin(ctx context.Context) error {
 	}
 	e.own = own != "" || guess != ""
 	options.Faults = strings.Trim(guess+","+own, ",")
+	e.ills = options.Faults
 	if e.shared, err = share(e.place.plugin, options); err != nil {
 		return err
 	}

@@ -26,6 +26,7 @@ type front struct {
 	bank     *bank  // nil: credentials are not renewed
 	night    atomic.Pointer[night]
 	calls    atomic.Int64
+	lines    atomic.Int64 // connections
 }
 
 // A night is the weather of one run, or of two at once.
@@ -81,13 +82,35 @@ func open(handler http.Handler, prefix string) (*front, error) {
 	f.server = &http.Server{
 		Handler: f, ReadHeaderTimeout: 30 * time.Second,
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, lineKey{}, c) },
-		ErrorLog:    slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				f.lines.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				f.lines.Add(-1)
+			}
+		},
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError),
 	}
 	go func() { _ = f.server.Serve(&listening{listener, f}) }()
 	return f, nil
 }
 
 func (f *front) close() { _ = f.server.Close() }
+
+// quiet waits until nobody who was killed is connected any more: what he asked may
+// still be answered.
+func (f *front) quiet() {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for calm, tries := 0, 0; calm < 6 && tries < 1000; tries++ {
+		if <-tick.C; f.lines.Load() > 0 {
+			calm = 0
+		} else {
+			calm++
+		}
+	}
+}
 
 func (f *front) origin() string { return "http://" + f.listener.Addr().String() }
 

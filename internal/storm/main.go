@@ -52,7 +52,7 @@ func main() {
 	flag.Int64Var(&o.seed, "seed", 1, "the first episode's; the others follow")
 	flag.IntVar(&o.runs, "runs", 1500, "least number of runs")
 	flag.StringVar(&o.sources, "sources", "", "only these, comma separated; empty: all")
-	flag.IntVar(&o.parallel, "parallel", 16, "episodes at once: most of their time is waiting")
+	flag.IntVar(&o.parallel, "parallel", 48, "episodes at once: most of their time is waiting")
 	flag.BoolVar(&o.verbose, "v", false, "tells of every run")
 	flag.StringVar(&o.dir, "dir", "", "folder in which failed episodes are kept; empty: a temporary one")
 	flag.DurationVar(&o.silence, "silence", time.Minute, "a run without a line, a request or a stated wait for longer hangs")

@@ -39,6 +39,7 @@ func (e *episode) play(p *plan, rng *rand.Rand) error {
 	}
 	n := &night{seed: rng.Uint64(), handler: server.Handler(), wires: p.wires, skew: e.skew, expire: p.expire}
 	if b := e.front.bank; b != nil {
+		e.front.quiet()
 		b.mu.Lock()
 		// Who is killed with an answer on its way, or does not get it, cannot help it.
 		b.strict = p.end.kind == endPair && p.faults == "" && len(p.wires) == 0
@@ -340,6 +341,10 @@ func (e *episode) ending(p *plan, r *result, trouble bool, calls int64) {
 		bad(fmt.Sprintf("in the midst of a line, %.80q", r.rest))
 	}
 	signal := map[string]int{endTerm: 143, endInt: 130}[kind]
+	if signal != 0 && r.struck && r.late > lateMost {
+		bad(fmt.Sprintf("only %s after the signal", r.late))
+		return
+	}
 	early := len(r.lines) == 0 && r.died == p.end.sig && p.end.sig != 0 // before it could be heard
 	switch {
 	case kind == endClosed && r.struck:
@@ -353,9 +358,6 @@ func (e *episode) ending(p *plan, r *result, trouble bool, calls int64) {
 		}
 		if len(r.lines) == 0 || !bytes.HasPrefix(r.lines[len(r.lines)-1], []byte(`{"type":"STATE"`)) {
 			bad("without a last STATE")
-		}
-		if r.late > lateMost {
-			bad(fmt.Sprintf("only %s after the signal", r.late))
 		}
 		return
 	case early:
@@ -395,7 +397,8 @@ func (e *episode) natural(r *result, trouble bool, p *plan) bool {
 	case 2:
 		return trouble && p.refused || p.end.kind == endDisk
 	case 3:
-		return trouble && p.refused
+		// A token that ends twice in a row is one that is refused.
+		return trouble && (p.refused || p.expire > 0 && strings.Contains(e.ills, "stale-token"))
 	}
 	return false
 }

@@ -283,6 +283,12 @@ func (w *world) differ(t *table, want row, got map[string]record, loose map[stri
 				}
 			}
 		}
+		for _, name := range t.order {
+			// A run that did not see the account's own columns knew fewer: they are rescued.
+			if _, ok := r.fields[name]; !ok {
+				e.Loose[name], e.Loose[oracle.Rescued] = true, true
+			}
+		}
 		fields := r.fields
 		if e.Loose[oracle.Rescued] {
 			e.Rescued = nil
