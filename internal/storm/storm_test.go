@@ -29,19 +29,20 @@ import (
 // The test binary, called by the name of a misdeed, is a tap that does it: it passes
 // on what the built tap writes, but for that.
 var misdeeds = map[string]struct {
-	kind string // of the findings, "" for none
-	text string // in them
+	kinds []string // of the findings, one of which there is; none for none
+	text  string   // in them
 }{
-	honest:    {"", ""},
-	"drops":   {lost, "the row"},
-	"forges":  {lost, "never"},
-	"empties": {ahead, "did not come"},
-	"hastens": {ahead, "passes what was written"},
-	"hangs":   {hang, "nothing for"},
-	"panics":  {crash, "goroutine 7"},
-	"leaks":   {secret, "stderr"},
-	"lies":    {broken, "ended with 9"},
-	"mumbles": {broken, "in the midst of a line"},
+	honest: {},
+	// What shows first, a state that covers them or the end, is left to chance.
+	"drops":   {[]string{ahead, lost}, "the row"},
+	"forges":  {[]string{ahead, lost}, "forged"},
+	"empties": {[]string{ahead}, "did not come"},
+	"hastens": {[]string{ahead}, "passes what was written"},
+	"hangs":   {[]string{hang}, "nothing for"},
+	"panics":  {[]string{crash}, "goroutine 7"},
+	"leaks":   {[]string{secret}, "stderr"},
+	"lies":    {[]string{broken}, "ended with 9"},
+	"mumbles": {[]string{broken}, "in the midst of a line"},
 }
 
 // honest is the built tap itself.
@@ -177,12 +178,16 @@ func TestFinds(t *testing.T) {
 				dir: t.TempDir(), silence: 3 * time.Second, out: &out,
 			})
 			require.NoError(t, err)
-			if want.kind == "" {
+			if len(want.kinds) == 0 {
 				require.True(t, total.clean(), out.String())
 				require.Regexp(t, `storm: seed 600, \d+ runs, \d+ rows, 0 lost, 0 ahead, 0 hangs, 0 panics, 0 secrets, 0 broken, 0 strange\n$`, out.String())
 				return
 			}
-			require.Positive(t, total.found[want.kind], out.String())
+			found := 0
+			for _, kind := range want.kinds {
+				found += total.found[kind]
+			}
+			require.Positive(t, found, out.String())
 			require.Contains(t, out.String(), want.text)
 			require.Regexp(t, `make storm SEED=\d+ RUNS=1\n`, out.String())
 		})
