@@ -151,7 +151,7 @@ type restriction struct {
 var restrictions = []restriction{
 	{"os", []string{"cmd/...", "internal/cli", "internal/config", "internal/auth", "internal/httpx", "internal/emulator/...", "internal/bench/...", "internal/demo/...", "internal/storm"}, "files and the environment belong to cli, config (settings, secrets), auth (the token store), httpx (bodies too large for memory) and the sandbox"},
 	{"os/exec", []string{"internal/cli", "internal/config", "internal/bench/...", "internal/demo/...", "internal/storm"}, "processes are started for <key>_cmd (config) and the browser of a sign-in (cli)"},
-	{"os/signal", []string{"internal/cli", "internal/bench/...", "internal/demo/..."}, "signals end the run, and cli owns the run"},
+	{"os/signal", []string{"internal/cli", "internal/bench/...", "internal/demo/...", "internal/storm"}, "signals end the run, and cli owns the run"},
 	{"syscall", []string{"internal/cli", "internal/httpx", "internal/auth", "internal/emulator/...", "internal/bench/...", "internal/demo/...", "internal/storm"}, "only the edges name what an operating system says"},
 	{"flag", []string{"internal/bench/...", "internal/demo/...", "internal/storm"}, "cobra parses the command line"},
 	{"net", []string{"internal/httpx", "internal/cli", "internal/emulator/...", "internal/storm"}, "one package talks to vendors; cli and the emulator listen on loopback"},

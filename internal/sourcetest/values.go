@@ -1,6 +1,7 @@
 package sourcetest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -280,14 +281,19 @@ func (s *subject) since(t testing.TB, server *emulator.Server, st *stream.Stream
 	return s.sinceStart(t, server, st, emitted, s.reaching(t, st, from), s.start(t, server))
 }
 
+// looksBack is how far before its bookmark a stream is read by default.
+func (s *subject) looksBack(st *stream.Stream) time.Duration {
+	if st.Cursor == nil {
+		return s.src.Lookback
+	}
+	return cmp.Or(s.src.Lookback, st.Cursor.Lookback)
+}
+
 // reaching are the bookmarks less what the tap looks back by default (contract.md
 // §5): dates and instants only.
 func (s *subject) reaching(t testing.TB, st *stream.Stream, from parts) parts {
 	t.Helper()
-	back := s.src.Lookback
-	if st.Cursor != nil && back == 0 {
-		back = st.Cursor.Lookback
-	}
+	back := s.looksBack(st)
 	if st.Cursor != nil && st.Cursor.Anew {
 		return parts{} // it is read from its beginning each time
 	}

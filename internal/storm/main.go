@@ -21,6 +21,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -58,7 +59,11 @@ func main() {
 	flag.DurationVar(&o.silence, "silence", time.Minute, "a run without a line, a request or a stated wait for longer hangs")
 	flag.DurationVar(&o.most, "time", 0, "no episode begins after this time, however few the runs; 0: as long as it takes")
 	flag.Parse()
-	total, err := storm(context.Background(), o)
+	// In the background of a shell SIGINT is ignored, and so the tap's own would be
+	// until it listens.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	total, err := storm(ctx, o)
+	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "storm:", err)
 		os.Exit(2)
@@ -119,7 +124,7 @@ func storm(ctx context.Context, o options) (*tally, error) {
 		all.Go(func() {
 			for {
 				seed, more := draw()
-				if !more {
+				if !more || ctx.Err() != nil {
 					return
 				}
 				play(ctx, o, places[int(uint64(seed)%uint64(len(places)))], seed, total)
