@@ -283,7 +283,7 @@ func secondRun(t *testing.T, s *subject) {
 		// Rows that cost more calls than that of their page, and are known.
 		known := st.Chunked != nil && len(have) == 0 && strings.Contains(string(fields(t, fields(t, state)["bookmarks"])[name]), `"_ties":"`)
 		for k := range ties {
-			require.True(t, have[k] || s.exclusive(st) || known, "%s: %s is at the bookmark", name, k)
+			require.True(t, have[k] || exclusive(st) || known, "%s: %s is at the bookmark", name, k)
 		}
 		for k := range nulls {
 			require.True(t, have[k] || st.Cursor.Filtered(), "%s: %s has no replication value and was seen again", name, k)
@@ -456,7 +456,7 @@ func (s *subject) delivered(t testing.TB, server *emulator.Server, end *output, 
 			if w.part != "" || st.Scope == "" {
 				covered = marks[w.part]
 			}
-			if w.value.set && (!covered.set || w.value.v > covered.v || w.value.v == covered.v && end.watched && !s.exclusive(st)) {
+			if w.value.set && (!covered.set || w.value.v > covered.v || w.value.v == covered.v && end.watched && !exclusive(st)) {
 				continue // the next run reads it
 			}
 			if !w.value.set && end.failed(name) {
@@ -475,7 +475,7 @@ func (s *subject) delivered(t testing.TB, server *emulator.Server, end *output, 
 			switch {
 			case len(last[w.key]) == 0:
 				problems.add("the row %s did not come, %s", w.key, w.value.raw)
-			case !came && w.value.set && end.watched && w.value.v < covered.v-s.looksBack(st).Microseconds() && s.looksBack(st) > 0:
+			case !came && w.value.set && end.watched && w.value.v < covered.v-looksBack(s.src, st).Microseconds() && looksBack(s.src, st) > 0:
 				// It changed after it was read, and is dated further back than any read
 				// looks: where rows tell when something was, nobody can know.
 			case !came:

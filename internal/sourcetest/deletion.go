@@ -83,7 +83,7 @@ func (s *subject) buried(t testing.TB, st *stream.Stream, out *output, before ..
 			latest[part] = max(latest[part], readMark(t, r.fields[stream.DeletedAt]).v)
 		}
 	}
-	again := !s.exclusive(s.table(t, st.Deletions.Stream))
+	again := !exclusive(s.table(t, st.Deletions.Stream))
 	keys := map[string]bool{}
 	for k, r := range s.gone(t, st, out) {
 		if !again || readMark(t, r.fields[stream.DeletedAt]).v != latest[s.partOfRecord(t, st, r)] {

@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"iter"
-	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -241,23 +239,7 @@ type mark struct {
 // are not set.
 func readMark(t testing.TB, raw json.RawMessage) mark {
 	t.Helper()
-	if len(raw) == 0 || string(raw) == "null" {
-		return mark{}
-	}
-	if raw[0] != '"' {
-		n, err := strconv.ParseInt(string(raw), 10, 64)
-		require.NoError(t, err, "%s", raw)
-		return mark{true, n, string(raw)}
-	}
-	var text string
-	require.NoError(t, json.Unmarshal(raw, &text))
-	layout := time.RFC3339Nano
-	if len(text) == len(time.DateOnly) {
-		layout = time.DateOnly
-	} else {
-		require.True(t, strings.HasSuffix(text, "Z"), "%s is not UTC with Z", text)
-	}
-	at, err := time.Parse(layout, text)
-	require.NoError(t, err)
-	return mark{true, at.UnixMicro(), string(raw)}
+	v, set, err := valueOfMark(raw)
+	require.NoError(t, err, "%s", raw)
+	return mark{set, v, string(raw)}
 }

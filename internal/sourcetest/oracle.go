@@ -15,6 +15,13 @@ const (
 )
 
 var (
+	newOracle   = judge.New
+	zoneOf      = judge.Zone
+	valueOfMark = judge.ReadMark
+	stamped     = judge.Stamped
+	truthName   = judge.TruthName
+	exclusive   = judge.Exclusive
+	looksBack   = judge.LooksBack
 	flat        = judge.Flat
 	textOf      = judge.TextOf
 	quote       = judge.Quote

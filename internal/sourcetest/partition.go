@@ -278,5 +278,5 @@ func (s *subject) moved(t *testing.T, server *emulator.Server, mover *stream.Str
 	third := s.sync(t, server, ask{config: wide, only: list, keys: true, state: second.final(t), at: today.Add(2 * time.Hour)})
 	third.complete(t)
 	sameState(t, second.final(t), third.final(t), "once is enough")
-	require.Empty(t, slices.DeleteFunc(recordLines(third), func(string) bool { return !s.exclusive(list[0]) }))
+	require.Empty(t, slices.DeleteFunc(recordLines(third), func(string) bool { return !exclusive(list[0]) }))
 }

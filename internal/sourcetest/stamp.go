@@ -17,30 +17,10 @@ import (
 // (contract.md §5). The stand-in tells that day in a truth of its own, which is
 // called by the stream and the property.
 
-// stamped tells whether a stream is one of them.
-func stamped(st *stream.Stream) bool { return st.Cursor != nil && st.Cursor.Stamp != nil }
-
-// truthName is what the stand-in calls the truth of a stream that has all
-// replication values.
-func truthName(st *stream.Stream) string {
-	if stamped(st) {
-		return st.Name + "/" + st.Cursor.Field
-	}
-	return st.Name
-}
-
-// zone is the source's, where nothing else is configured.
-func (s *subject) zone() *time.Location {
-	if s.src.Zone == nil {
-		return time.UTC
-	}
-	return s.src.Zone(stream.NewConfig(map[string]string{}))
-}
-
 // midnightOf is when the day of an instant begins in the source's zone.
 func (s *subject) midnightOf(at time.Time) time.Time {
-	y, m, d := at.In(s.zone()).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, s.zone())
+	y, m, d := at.In(zoneOf(s.src)).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, zoneOf(s.src))
 }
 
 // wholeDays tells whether all replication values of rows are midnights there: the
@@ -54,7 +34,7 @@ func (s *subject) wholeDays(all []row) bool {
 
 // dayAt is the day at an instant in the source's zone.
 func (s *subject) dayAt(at time.Time) mark {
-	day := at.In(s.zone()).Format(time.DateOnly)
+	day := at.In(zoneOf(s.src)).Format(time.DateOnly)
 	of, _ := time.Parse(time.DateOnly, day)
 	return mark{set: true, v: of.UnixMicro(), raw: quote(day)}
 }

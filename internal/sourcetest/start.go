@@ -243,7 +243,7 @@ func lookback(t *testing.T, s *subject) {
 		if len(from) > 0 && s.instants(t, st, schema) {
 			want := slices.DeleteFunc(s.sinceStart(t, server, st, schema, from, s.start(t, server)), func(r row) bool { return !r.value.set })
 			s.matches(t, st, schema, want, got)
-		} else if len(from) > 0 && s.exclusive(st) {
+		} else if len(from) > 0 && exclusive(st) {
 			require.Empty(t, got, st.Name)
 		}
 		sameMarks(t, marks, s.marks(t, readState(t, second.final(t)), st), st.Name)

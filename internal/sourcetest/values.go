@@ -1,7 +1,6 @@
 package sourcetest
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -14,7 +13,6 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
 	"github.com/tap-backoffice/tap-backoffice/internal/schema"
-	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -35,45 +33,16 @@ func (s *subject) oracle(t testing.TB, st *stream.Stream, emitted json.RawMessag
 	if o := s.oracles[id]; o != nil {
 		return o
 	}
-	o := &oracle{Stream: st, Schema: &singer.Schema{}, Inject: injected(s.src, st), Wall: s.src.Instant != nil, Made: s.otherwise(st), Shuffled: shuffled}
-	require.NoError(t, json.Unmarshal(emitted, o.Schema))
-	var err error
-	o.Full, err = engine.Schema(s.src, st)
+	full, err := engine.Schema(s.src, st)
 	require.NoError(t, err)
-	o.Unlisted = st.Select == "" && slices.ContainsFunc(s.src.Streams, func(o stream.Stream) bool { return o.Select != "" })
-	if told != nil {
-		o.Inject = slices.DeleteFunc(o.Inject, func(name string) bool { return told[name] != nil })
-	}
-	if s.src.Zone != nil {
-		o.Zone = s.src.Zone(stream.NewConfig(map[string]string{}))
-	}
-	o.Index()
+	o, err := newOracle(s.src, st, emitted, full, told)
+	require.NoError(t, err)
+	o.Made, o.Shuffled = s.otherwise(st), shuffled
 	if s.oracles == nil {
 		s.oracles = map[string]*oracle{}
 	}
 	s.oracles[id] = o
 	return o
-}
-
-// injected are the properties that the tap fills in by itself.
-func injected(src *stream.Source, st *stream.Stream) []string {
-	var out []string
-	if st.Scope != "" {
-		out = append(out, src.Scopes[st.Scope].Inject...)
-	}
-	var binds []stream.Bind
-	switch {
-	case st.Parent != nil:
-		binds = st.Parent.Bind
-	case st.With != nil:
-		binds = st.With.Inject
-	}
-	for _, b := range binds {
-		if b.Inject != "" {
-			out = append(out, b.Inject)
-		}
-	}
-	return out
 }
 
 // row is what a live row should become.
@@ -99,7 +68,10 @@ func (s *subject) rows(t testing.TB, server *emulator.Server, st *stream.Stream,
 		r.Loose = s.clockMembers(t, server, st.Name)
 		r.part = s.partOf(t, st, func(name string) string { return want.Values[name] })
 		if st.Cursor != nil {
-			r.value = markOf(t, o, want.Values[st.Cursor.Field])
+			var err error
+			r.value.raw = want.Values[st.Cursor.Field]
+			r.value.v, r.value.set, err = o.MarkOf(want)
+			require.NoError(t, err, "%s", raw)
 		}
 		out = append(out, r)
 	}
@@ -113,17 +85,6 @@ func (s *subject) truthOracle(t testing.TB, st *stream.Stream, emitted json.RawM
 		return s.oracle(t, st, emitted, nil)
 	}
 	return s.oracle(t, st, emitted, fields(t, truth[0]))
-}
-
-// markOf reads a canonical replication value.
-func markOf(t testing.TB, o *oracle, text string) mark {
-	t.Helper()
-	if p := o.Schema.Property(o.Stream.Cursor.Field); p.Type == "string" && p.Format == "date-time" && text != "null" {
-		at, err := time.Parse(time.RFC3339Nano, text)
-		require.NoError(t, err)
-		return mark{true, at.UnixMicro(), text}
-	}
-	return readMark(t, json.RawMessage(text))
 }
 
 // matches holds records against the rows they should be: the same keys, each
@@ -281,19 +242,11 @@ func (s *subject) since(t testing.TB, server *emulator.Server, st *stream.Stream
 	return s.sinceStart(t, server, st, emitted, s.reaching(t, st, from), s.start(t, server))
 }
 
-// looksBack is how far before its bookmark a stream is read by default.
-func (s *subject) looksBack(st *stream.Stream) time.Duration {
-	if st.Cursor == nil {
-		return s.src.Lookback
-	}
-	return cmp.Or(s.src.Lookback, st.Cursor.Lookback)
-}
-
 // reaching are the bookmarks less what the tap looks back by default (contract.md
 // §5): dates and instants only.
 func (s *subject) reaching(t testing.TB, st *stream.Stream, from parts) parts {
 	t.Helper()
-	back := s.looksBack(st)
+	back := looksBack(s.src, st)
 	if st.Cursor != nil && st.Cursor.Anew {
 		return parts{} // it is read from its beginning each time
 	}
@@ -345,7 +298,7 @@ func (s *subject) sinceStart(t testing.TB, server *emulator.Server, st *stream.S
 		if days {
 			low.v = time.UnixMicro(low.v).UTC().Truncate(24 * time.Hour).UnixMicro()
 		}
-		return !r.may && r.value.set && low.set && (r.value.v < low.v || given && r.value.v == low.v && s.exclusive(st))
+		return !r.may && r.value.set && low.set && (r.value.v < low.v || given && r.value.v == low.v && exclusive(st))
 	})
 }
 
@@ -384,22 +337,6 @@ func (s *subject) uncertain(t testing.TB, st *stream.Stream, all []row, from par
 // certain are the rows that have to come.
 func certain(all []row) []row {
 	return slices.DeleteFunc(all, func(r row) bool { return r.may })
-}
-
-// exclusive tells whether the vendor leaves out the lower bound itself.
-func (s *subject) exclusive(st *stream.Stream) bool {
-	if st.Cursor == nil {
-		return false
-	}
-	if p, ok := st.Page.(stream.Keyset); ok && p.Param == st.Cursor.From {
-		return true // it asks for what follows a key
-	}
-	for _, p := range st.Cursor.Bounds(stream.NewConfig(nil), "5", "") {
-		if strings.Contains(p.Value, " gt ") {
-			return true
-		}
-	}
-	return false
 }
 
 // instants tells whether the replication key is a time.

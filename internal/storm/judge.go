@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/oracle"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -34,7 +35,7 @@ func (w *world) aheadOf(state json.RawMessage, now snapshot) ([]finding, error) 
 			if r.part != "" || t.st.Scope == "" {
 				covered = marks[r.part]
 			}
-			if r.may || w.back[name+r.key] || !w.stood(w.then[name], r) || !r.value.set || !covered.set || r.value.v > covered.v || r.value.v == covered.v && !exclusive(t.st) {
+			if r.may || w.back[name+r.key] || !w.stood(w.then[name], r) || !r.value.set || !covered.set || r.value.v > covered.v || r.value.v == covered.v && !oracle.Exclusive(t.st) {
 				continue // the next run reads it
 			}
 			got := w.joined[name][r.key]
@@ -70,7 +71,7 @@ func (w *world) covering(old, now json.RawMessage, before, after snapshot) error
 			continue
 		}
 		w.then[name] = after[name]
-		if w.looksBack(t.st) > 0 {
+		if oracle.LooksBack(w.place.src, t.st) > 0 {
 			w.then[name] = before[name]
 		}
 	}

@@ -117,7 +117,7 @@ func (w *world) monotone(o *output, given json.RawMessage, anew []string) ([]fin
 		}
 		for name, raw := range s.Bookmarks {
 			t := w.tables[name]
-			if t == nil || seen[name] == string(raw) || stamped(t.st) || slices.Contains(anew, name) {
+			if t == nil || seen[name] == string(raw) || oracle.Stamped(t.st) || slices.Contains(anew, name) {
 				continue
 			}
 			seen[name] = string(raw)

@@ -18,6 +18,7 @@ import (
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
 	"github.com/tap-backoffice/tap-backoffice/internal/httpx"
+	"github.com/tap-backoffice/tap-backoffice/internal/oracle"
 	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -77,7 +78,7 @@ func prepare(ctx context.Context, src *stream.Source, plugin emulator.Plugin) (*
 	}
 	for i := range p.src.Streams {
 		st := &p.src.Streams[i]
-		rows, err := shared.rows(truthName(st))
+		rows, err := shared.rows(oracle.TruthName(st))
 		if err != nil {
 			return nil, fmt.Errorf("no truth of %s: %w", st.Name, err)
 		}

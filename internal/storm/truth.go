@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/oracle"
-	"github.com/tap-backoffice/tap-backoffice/internal/singer"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -22,23 +19,8 @@ type mark struct {
 }
 
 func readMark(raw json.RawMessage) (mark, error) {
-	if len(raw) == 0 || string(raw) == "null" {
-		return mark{}, nil
-	}
-	if raw[0] != '"' {
-		n, err := strconv.ParseInt(string(raw), 10, 64)
-		return mark{true, n, string(raw)}, err
-	}
-	var text string
-	if err := json.Unmarshal(raw, &text); err != nil {
-		return mark{}, err
-	}
-	layout := time.RFC3339Nano
-	if len(text) == len(time.DateOnly) {
-		layout = time.DateOnly
-	}
-	at, err := time.Parse(layout, text)
-	return mark{true, at.UnixMicro(), string(raw)}, err
+	v, set, err := oracle.ReadMark(raw)
+	return mark{set, v, string(raw)}, err
 }
 
 // A table is a stream that the tap has written a SCHEMA of.
@@ -60,52 +42,6 @@ type row struct {
 	may   bool // only the vendor knows whether it comes
 }
 
-// stamped tells whether a stream's replication value is shown by no row, and made by
-// the tap of the day that it asked for.
-func stamped(st *stream.Stream) bool { return st.Cursor != nil && st.Cursor.Stamp != nil }
-
-// truthName is what the stand-in calls the truth that has all replication values.
-func truthName(st *stream.Stream) string {
-	if stamped(st) {
-		return st.Name + "/" + st.Cursor.Field
-	}
-	return st.Name
-}
-
-// exclusive tells whether the vendor leaves out the lower bound itself.
-func exclusive(st *stream.Stream) bool {
-	if st.Cursor == nil {
-		return false
-	}
-	if p, ok := st.Page.(stream.Keyset); ok && p.Param == st.Cursor.From {
-		return true // it asks for what follows a key
-	}
-	return slices.ContainsFunc(st.Cursor.Bounds(stream.NewConfig(nil), "5", ""), func(p stream.Param) bool {
-		return strings.Contains(p.Value, " gt ")
-	})
-}
-
-// injected are the properties that the tap fills in by itself.
-func injected(src *stream.Source, st *stream.Stream) []string {
-	var out []string
-	if st.Scope != "" {
-		out = append(out, src.Scopes[st.Scope].Inject...)
-	}
-	var binds []stream.Bind
-	switch {
-	case st.Parent != nil:
-		binds = st.Parent.Bind
-	case st.With != nil:
-		binds = st.With.Inject
-	}
-	for _, b := range binds {
-		if b.Inject != "" {
-			out = append(out, b.Inject)
-		}
-	}
-	return out
-}
-
 // newTable makes the judge of a stream's records, by the SCHEMA that was written.
 func (w *world) newTable(st *stream.Stream, emitted json.RawMessage, truth []json.RawMessage) (*table, error) {
 	src := w.place.src
@@ -113,24 +49,18 @@ func (w *world) newTable(st *stream.Stream, emitted json.RawMessage, truth []jso
 	if err != nil {
 		return nil, err
 	}
-	o := &oracle.Oracle{
-		Stream: st, Schema: &singer.Schema{}, Full: full, Inject: injected(src, st), Wall: src.Instant != nil,
-		// Whether nested bytes are the vendor's own, the conformance suite sees.
-		Made: st.Roads != nil, Shuffled: true,
-		Unlisted: st.Select == "" && slices.ContainsFunc(src.Streams, func(o stream.Stream) bool { return o.Select != "" }),
-	}
-	if err := json.Unmarshal(emitted, o.Schema); err != nil {
-		return nil, err
-	}
+	var told map[string]json.RawMessage
 	if len(truth) > 0 {
-		told, err := members(truth[0])
-		if err != nil {
+		if told, err = members(truth[0]); err != nil {
 			return nil, err
 		}
-		o.Inject = slices.DeleteFunc(o.Inject, func(name string) bool { return told[name] != nil })
 	}
-	o.Zone = w.zone()
-	o.Index()
+	o, err := oracle.New(src, st, emitted, full, told)
+	if err != nil {
+		return nil, err
+	}
+	// Whether nested bytes are the vendor's own, the conformance suite sees.
+	o.Made, o.Shuffled = st.Roads != nil, true
 	t := &table{st: st, emitted: string(emitted), told: len(truth) > 0, judge: o}
 	for _, p := range o.Schema.Properties {
 		t.order = append(t.order, p.Name)
@@ -149,13 +79,6 @@ func members(raw []byte) (map[string]json.RawMessage, error) {
 		m[f.Name] = f.Raw
 	}
 	return m, nil
-}
-
-func (w *world) zone() *time.Location {
-	if w.place.src.Zone == nil {
-		return time.UTC
-	}
-	return w.place.src.Zone(stream.NewConfig(map[string]string{}))
 }
 
 // partition is the one whose bookmark covers a row, by what the tap fills in; one
@@ -213,7 +136,8 @@ func (w *world) rows(t *table, truth []json.RawMessage) ([]row, error) {
 		value := func(k string) string { return want.Values[k] }
 		r := row{Expected: want, raw: raw, key: t.judge.KeyOf(value), part: w.partition(t.st, value)}
 		if t.st.Cursor != nil {
-			if r.value, err = w.markOf(t, want.Values[t.st.Cursor.Field]); err != nil {
+			r.value.raw = want.Values[t.st.Cursor.Field]
+			if r.value.v, r.value.set, err = t.judge.MarkOf(want); err != nil {
 				return nil, err
 			}
 		}
@@ -222,21 +146,11 @@ func (w *world) rows(t *table, truth []json.RawMessage) ([]row, error) {
 	return out, nil
 }
 
-// markOf reads a canonical replication value.
-func (w *world) markOf(t *table, text string) (mark, error) {
-	p := t.judge.Schema.Property(t.st.Cursor.Field)
-	if p.Type == "string" && p.Format == "date-time" && text != "null" {
-		at, err := time.Parse(time.RFC3339Nano, text)
-		return mark{true, at.UnixMicro(), text}, err
-	}
-	return readMark(json.RawMessage(text))
-}
-
 // reachable are the rows that a read from the config's start_date has to deliver.
 func (w *world) reachable(t *table, all []row) []row {
 	all = w.wanted(t.st, all)
 	c := t.st.Cursor
-	if c == nil || stamped(t.st) {
+	if c == nil || oracle.Stamped(t.st) {
 		return all
 	}
 	field := t.judge.Schema.Property(c.Field)
@@ -269,8 +183,8 @@ func (w *world) reachable(t *table, all []row) []row {
 }
 
 func (w *world) midnight(at time.Time) time.Time {
-	y, m, d := at.In(w.zone()).Date()
-	return time.Date(y, m, d, 0, 0, 0, 0, w.zone())
+	y, m, d := at.In(oracle.Zone(w.place.src)).Date()
+	return time.Date(y, m, d, 0, 0, 0, 0, oracle.Zone(w.place.src))
 }
 
 // wholeDays tells whether the vendor counts days.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -148,7 +147,7 @@ func (w *world) look() (snapshot, error) {
 
 // truth are the live rows of a stream, those that only the config asks for included.
 func (w *world) truth(st *stream.Stream) ([]json.RawMessage, error) {
-	rows, err := w.shared.rows(truthName(st))
+	rows, err := w.shared.rows(oracle.TruthName(st))
 	if err != nil || !w.offers || st.Passes == nil {
 		return rows, err
 	}
@@ -160,7 +159,8 @@ func (w *world) truth(st *stream.Stream) ([]json.RawMessage, error) {
 // tell when something was and not when it was changed is not read there again
 // (lookback, contract.md §3).
 func (w *world) datedBack(t *table, rows []row) {
-	back := w.looksBack(t.st)
+	// Episodes do not make it less.
+	back := oracle.LooksBack(w.place.src, t.st)
 	before, seen := w.was[t.st.Name]
 	if t.st.Cursor == nil || back == 0 || !seen {
 		return
@@ -170,15 +170,6 @@ func (w *world) datedBack(t *table, rows []row) {
 			w.back[t.st.Name+r.key] = true
 		}
 	}
-}
-
-// looksBack is how far a stream is read again where rows tell when something was;
-// episodes do not make it less.
-func (w *world) looksBack(st *stream.Stream) time.Duration {
-	if st.Cursor == nil {
-		return 0
-	}
-	return cmp.Or(w.place.src.Lookback, st.Cursor.Lookback)
 }
 
 // note finds the members that changed although the replication value did not.
@@ -272,7 +263,7 @@ func (w *world) differ(t *table, want row, got map[string]record, loose map[stri
 		if e.Loose == nil {
 			e.Loose = map[string]bool{}
 		}
-		if stamped(t.st) && string(r.fields[t.st.Cursor.Field]) == "null" {
+		if oracle.Stamped(t.st) && string(r.fields[t.st.Cursor.Field]) == "null" {
 			e.Loose[t.st.Cursor.Field] = true // a first read does not know the day
 		}
 		if t.st.Cursor != nil {
