@@ -53,6 +53,7 @@ func FuzzRedirected(f *testing.F) {
 func FuzzSaveStates(f *testing.F) {
 	for _, seed := range []string{
 		"{\"a\":1}\n{\"a\":2}\n", "x\n{}\n[1]\n", "{\"a\":1}", "{\"a\":1}\r\n{\"a\":\n1}\n", "\n\n", " {\"a\":1} \n{\"a\":2}x\n", "{\"a\":\"\x00\"}\n", "null\n",
+		"\f{\"a\":1}\n", "{\"a\":1}\u0085\n",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -69,7 +69,7 @@ func saveStates(path string, in io.Reader, out *stdout) error {
 		}
 		// The state is stored before it is passed on: whoever reads it further
 		// down may rely on the file.
-		value := bytes.TrimSpace(line)
+		value := bytes.Trim(line, " \t\r\n") // what JSON calls space, and no more
 		switch {
 		case long || len(value) > maxInput:
 			lost = &fault.Error{
