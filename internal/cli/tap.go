@@ -37,6 +37,7 @@ func (a *app) tap(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	a.heeds.Store(true) // also while it reads its config: then it tells the state that it was given
 	src, raw, err := a.choose(words)
 	if a.flags.discover && src != nil && src.Discover == nil {
 		// Needs neither network nor config, but a config may ask for more.
@@ -57,7 +58,6 @@ func (a *app) tap(cmd *cobra.Command, args []string) error {
 		defer unlock()
 	}
 	src = src.For(loaded.Stream)
-	a.heeds.Store(true)
 	if a.flags.timeout > 0 {
 		var stop context.CancelFunc
 		ctx, stop = context.WithTimeoutCause(ctx, a.flags.timeout, &fault.Error{
