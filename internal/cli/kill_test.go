@@ -292,43 +292,6 @@ func TestSignal(t *testing.T) {
 	}
 }
 
-// TestSignalEarly: a run that is stopped while it reads its config tells the state
-// that it was given, and asks the service nothing.
-func TestSignalEarly(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		signal syscall.Signal
-		given  string
-		code   int
-	}{
-		"with a state":    {syscall.SIGTERM, `{"bookmarks":{"contracts":{"auditentry__modified":"2020-01-02T00:00:00.000000Z"}},"currently_syncing":null}`, 143},
-		"without a state": {syscall.SIGINT, `{"bookmarks":{},"currently_syncing":null}`, 130},
-	} {
-		t.Run(strings.ReplaceAll(name, " ", "_"), func(t *testing.T) {
-			t.Parallel()
-			dir := t.TempDir()
-			config, state := filepath.Join(dir, "c.json"), filepath.Join(dir, "state.json")
-			require.NoError(t, writeJSON(config, map[string]any{
-				"api_url": "http://127.0.0.1:1/saasoptics", "account_name": "acme", "server_subdomain": "s1", "start_date": "2020-01-01T00:00:00Z",
-				"token_cmd": fmt.Sprintf("kill -%d $PPID; sleep 0.05; echo "+saasoptics.Token, int(c.signal)),
-			}))
-			require.NoError(t, os.WriteFile(state, []byte(c.given), 0o600))
-			args := []string{"saasoptics", "-c", config}
-			if c.code == 143 {
-				args = append(args, "-s", state)
-			}
-			p := start(t, args...)
-			said := p.read(rest)
-			require.Equal(t, c.code, p.exit(t))
-			require.NotEmpty(t, said, p.stderr.String())
-			for _, line := range said {
-				require.Equal(t, `{"type":"STATE","value":`+c.given+"}\n", line)
-			}
-			require.Regexp(t, `^\S+ error stopped by SIG\w+ `, p.stderr.String())
-		})
-	}
-}
-
 // TestSignalUnread: a reader that takes nothing at all cannot keep the process.
 func TestSignalUnread(t *testing.T) {
 	t.Parallel()

@@ -96,9 +96,15 @@ func writeJSON(path string, v any) error {
 	return os.WriteFile(path, append(text, '\n'), 0o600)
 }
 
-func writeConfig(ts *testscript.TestScript, args []string) error {
+func readConfig(ts *testscript.TestScript, file string) (map[string]any, error) {
 	config := map[string]any{}
-	if err := json.Unmarshal([]byte(ts.ReadFile("c.json")), &config); err != nil {
+	err := json.Unmarshal([]byte(ts.ReadFile(file)), &config)
+	return config, err
+}
+
+func writeConfig(ts *testscript.TestScript, args []string) error {
+	config, err := readConfig(ts, "c.json")
+	if err != nil {
 		return err
 	}
 	for _, arg := range args[1:] {

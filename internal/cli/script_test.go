@@ -32,8 +32,16 @@ func TestMain(m *testing.M) {
 		"tap-saasoptics": tap, // for links with that name
 		"tap_saasoptics": tap,
 		"tap-zoho-crm":   tap,
+		"tap-signalled":  signalled,
 		"tap-broken":     func() { os.Exit(cli.Main(os.Args, broken())) },
 	})
+}
+
+// signalled is the tap, asked to end when its run is over.
+func signalled() {
+	code := cli.Main(os.Args, all.Sources())
+	_ = exec.Command("kill", "-TERM", strconv.Itoa(os.Getpid())).Run()
+	os.Exit(code)
 }
 
 // cleaning removes what the tests of a run share.
@@ -56,6 +64,9 @@ const race = "atexit_sleep_ms=0"
 //	requests N                it was asked N times since the last reset or this
 //	covers STREAM FILE…       the files hold every row that it has of a stream
 //	config OUT k=v… -k…       c.json with other members
+//	relay FILE                the service of a config is asked through this process
+//	when N PATTERN change QUERY…  before the N-th request like that is answered
+//	when N PATTERN answer STATUS 'Name: value'…  in place of the service's answer
 //	run CODE [<STDIN] PROGRAM ARG…  the exit code is CODE, stdout is in out
 //	closes LINES CODE PROGRAM ARG…  stdout is closed after LINES lines
 //	waitfor FILE PATTERN      until a file of a process in the background says so
@@ -91,6 +102,8 @@ func TestScript(t *testing.T) {
 			"requests":  command(requests),
 			"covers":    command(covers),
 			"config":    command(writeConfig),
+			"relay":     command(relay),
+			"when":      command(when),
 			"run":       command(run),
 			"closes":    command(closes),
 			"waitfor":   command(waitFor),
