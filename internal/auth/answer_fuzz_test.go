@@ -38,6 +38,7 @@ func FuzzAnswer(f *testing.F) {
 		{429, "Retry-After: 1e300", ``},
 		{503, "Retry-After: Fri, 31 Dec 9999 23:59:59 GMT", ``},
 		{200, "", `[]`},
+		{200, "", `{"access_token":"6","a":7e600}`},
 		{200, "", `{"expires_in":"NaN"} x`},
 	} {
 		f.Add(seed.status, seed.header, []byte(seed.body))
@@ -76,6 +77,7 @@ func FuzzAnswer(f *testing.F) {
 			require.True(t, status >= 200 && status < 300)
 			var plain map[string]any
 			d := json.NewDecoder(strings.NewReader(strings.TrimPrefix(string(body), "\ufeff")))
+			d.UseNumber() // of any size
 			require.NoError(t, d.Decode(&plain))
 			require.Equal(t, plain["access_token"], a.access.Reveal())
 			if r, ok := plain["refresh_token"].(string); ok {
