@@ -14,7 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 )
 
 // Log lines go to stderr only, in one of three forms: text for people, singer
@@ -93,18 +94,6 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 // maxLogged bounds a message, and a value: names and texts of a vendor may be long.
 const maxLogged = 4 << 10
 
-// short cuts a text at a character.
-func short(s string) string {
-	if len(s) <= maxLogged {
-		return s
-	}
-	end := maxLogged
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
-}
-
 // oneLine makes one short line without what a terminal would carry out.
 func oneLine(s string) string {
 	return strings.Map(func(c rune) rune {
@@ -112,7 +101,7 @@ func oneLine(s string) string {
 			return c
 		}
 		return '\uFFFD'
-	}, strings.ReplaceAll(short(s), "\n", " | "))
+	}, strings.ReplaceAll(fault.Clip(s, maxLogged), "\n", " | "))
 }
 
 func textAttrs(b *bytes.Buffer, attrs []slog.Attr) {
@@ -138,7 +127,7 @@ func jsonLine(b *bytes.Buffer, r slog.Record, attrs []slog.Attr) {
 		case slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindBool:
 			extra[a.Key] = v.Any()
 		default:
-			extra[a.Key] = short(v.String())
+			extra[a.Key] = fault.Clip(v.String(), maxLogged)
 		}
 	}
 	line, err := json.Marshal(struct {
@@ -151,7 +140,7 @@ func jsonLine(b *bytes.Buffer, r slog.Record, attrs []slog.Attr) {
 		Stream  string         `json:"stream_name"`
 		Message string         `json:"message"`
 		Extra   map[string]any `json:"extra,omitempty"`
-	}{strings.ToLower(singerLevel(r.Level)), os.Getpid(), "tap-backoffice", float64(r.Time.UnixMicro()) / 1e6, "main", "tap-backoffice", stream, short(r.Message), extra})
+	}{strings.ToLower(singerLevel(r.Level)), os.Getpid(), "tap-backoffice", float64(r.Time.UnixMicro()) / 1e6, "main", "tap-backoffice", stream, fault.Clip(r.Message, maxLogged), extra})
 	if err == nil {
 		b.Write(line)
 	}

@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -77,12 +78,12 @@ func (v value) describe(hidden bool) string {
 		if hidden {
 			return "text of " + strconv.Itoa(utf8.RuneCountInString(v.text)) + " characters"
 		}
-		return "text " + strconv.Quote(shorten(v.text))
+		return "text " + strconv.Quote(fault.Clip(v.text, mostTold))
 	case numberValue:
 		if hidden {
 			return "a number"
 		}
-		return "number " + shorten(v.text)
+		return "number " + fault.Clip(v.text, mostTold)
 	case booleanValue:
 		if hidden {
 			return "a boolean"
@@ -96,13 +97,8 @@ func (v value) describe(hidden bool) string {
 	return "nothing"
 }
 
-// shorten cuts a text to 40 characters.
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 40 {
-		return string(r[:39]) + "…"
-	}
-	return s
-}
+// mostTold is how much of a value a message repeats.
+const mostTold = 40
 
 // expected names what a kind of setting takes.
 func expected(k stream.SettingKind) string {

@@ -6,6 +6,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/hint"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -64,7 +65,7 @@ func (c *check) shown(key string, near bool) string {
 	if c.holdsSecret(key) || !near && !nameLike(key) {
 		return "a key of " + strconv.Itoa(utf8.RuneCountInString(key)) + " characters"
 	}
-	return strconv.Quote(shorten(key))
+	return strconv.Quote(fault.Clip(key, mostTold))
 }
 
 // nameLike tells a name, of words and perhaps a number, from the letters and

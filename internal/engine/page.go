@@ -569,7 +569,7 @@ func (l *lane) lend(f *feed, b []byte, i int) error {
 		return m.Err()
 	}
 	if !ok || on == "" {
-		return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("a row of %s belongs to no row of %s: its %s is %s", f.rd.s.Name, l.rd.s.Name, w.On, shorten(on))}
+		return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("a row of %s belongs to no row of %s: its %s is %s", f.rd.s.Name, l.rd.s.Name, w.On, told(on))}
 	}
 	if lent == nil {
 		return errHeld

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -449,26 +450,22 @@ func parseBookmark(u stream.Unit, raw json.RawMessage) (int64, error) {
 				return i, nil
 			}
 		}
-		return 0, fmt.Errorf("expected an integer, found %s", shorten(string(raw)))
+		return 0, fmt.Errorf("expected an integer, found %s", told(string(raw)))
 	}
 	text, ok := v.(string)
 	if !ok {
-		return 0, fmt.Errorf("expected a date, found %s", shorten(string(raw)))
+		return 0, fmt.Errorf("expected a date, found %s", told(string(raw)))
 	}
 	for _, layout := range []string{time.RFC3339Nano, time.DateOnly, "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02 15:04:05.999999999"} {
 		if t, err := time.Parse(layout, strings.TrimSpace(text)); err == nil {
 			return u.FromTime(t.UTC()), nil
 		}
 	}
-	return 0, fmt.Errorf("expected a date, found %s", shorten(text))
+	return 0, fmt.Errorf("expected a date, found %s", told(text))
 }
 
-func shorten(s string) string {
-	if len(s) > 40 {
-		s = s[:40] + "…"
-	}
-	return fmt.Sprintf("%q", s)
-}
+// told is a text of the vendor's as a message shows it.
+func told(text string) string { return strconv.Quote(fault.Clip(text, 40)) }
 
 // span returns what a read of this stream and of those that ride on it has to
 // cover: the lowest of their bounds.

@@ -160,10 +160,10 @@ func openTable(file stream.File) (io.ReadCloser, error) {
 	}
 	entry := archive.File[0]
 	if entry.Flags&1 != 0 {
-		return nil, fmt.Errorf("the archive's entry %s is encrypted", shorten(entry.Name))
+		return nil, fmt.Errorf("the archive's entry %s is encrypted", told(entry.Name))
 	}
 	if !entry.Mode().IsRegular() || strings.ContainsAny(entry.Name, `/\:`) || !strings.HasSuffix(strings.ToLower(entry.Name), ".csv") {
-		return nil, fmt.Errorf("the archive's entry %s is no plain CSV file", shorten(entry.Name))
+		return nil, fmt.Errorf("the archive's entry %s is no plain CSV file", told(entry.Name))
 	}
 	// The reader refuses what expands to more than the entry says.
 	if size := entry.UncompressedSize64; size > anyExpanded && size/maxRatio > uint64(file.Size()) {

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Kind says who has to act on an error. The set is closed.
@@ -101,4 +102,17 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Internal
+}
+
+// Clip keeps a text of a vendor's or a user's short, which a message shows: at most
+// so many bytes, cut at a character, … for the rest.
+func Clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	end := max(most-len("…"), 0)
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }

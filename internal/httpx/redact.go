@@ -16,6 +16,7 @@ import (
 	"unicode/utf16"
 	"unicode/utf8"
 
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/secret"
 )
 
@@ -120,14 +121,7 @@ func (r *Redactor) text(s string, limit int) string {
 		s = s[:max(len(s)-r.widest, 0)]
 		r.mu.RUnlock()
 	}
-	if len(s) <= limit {
-		return s
-	}
-	end := limit - len("…")
-	for end > 0 && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	return s[:end] + "…"
+	return fault.Clip(s, limit)
 }
 
 // printable makes one line of s.

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v5"
+
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 )
 
 // Validator judges records by one schema.
@@ -65,18 +67,10 @@ func leaves(e *jsonschema.ValidationError, lines []string) []string {
 		if place == "" {
 			place = "/"
 		}
-		return append(lines, place+": "+shorten(e.Message))
+		return append(lines, place+": "+fault.Clip(e.Message, 200))
 	}
 	for _, c := range e.Causes {
 		lines = leaves(c, lines)
 	}
 	return lines
-}
-
-// shorten keeps a long value out of a message.
-func shorten(s string) string {
-	if r := []rune(s); len(r) > 200 {
-		return string(r[:199]) + "…"
-	}
-	return s
 }

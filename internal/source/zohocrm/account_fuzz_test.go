@@ -36,6 +36,7 @@ func FuzzAccount(f *testing.F) {
 		f.Add([]byte(modules), []byte(fields))
 	}
 	f.Add([]byte(`{"modules":[{"id":"1000002175","api_name":"Leads","api_supported":true},{"id":"2000002175","api_name":"LEADS","api_supported":true},{"id":"x","api_name":"leads","api_supported":true}]}`), []byte(`{"fields":[{"api_name":"A"}]}`))
+	f.Add([]byte(`{"modules":[{"id":"1","api_name":"`+strings.Repeat("é", 2000)+`","api_supported":true,"generated_type":"custom"}]}`), []byte(`[]`))
 	for _, body := range []string{
 		string(rowsAt(true, "01 5", "01 3", "02 4", "02 1")), string(rowsAt(true, "02 1", "02 4")), string(rowsAt(false, "03 4")),
 		`{"data":[{"id":"1","Modified_Time":"2024-05-01T10:00:01+02:00","a\"b":{"id":"7"},"Tag":[{"name":"x","id":"1"}],"Owner":{"id":"9"}}],"info":{"more_records":true}}`,

@@ -39,9 +39,13 @@ type metaField struct {
 // module has some hundred fields.
 const mostFields = 16 << 20
 
+// mostTold is how much of a vendor's text a message repeats.
+const mostTold = 200
+
 // describe asks for a module's fields; none where there are no metadata. type=all
 // brings unused fields too, which may hold values (CLIENT AMP).
 func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField, error) {
+	op := "settings/fields of " + fault.Clip(m.APIName, mostTold)
 	resp, err := f.Fetch(ctx, &stream.Request{
 		URL: "settings/fields", Resource: "fields", MaxBody: mostFields,
 		Params: []stream.Param{{Name: "module", Value: m.APIName}, {Name: "type", Value: "all"}},
@@ -50,7 +54,7 @@ func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField
 		if errors.Is(err, stream.NoRows) || errors.Is(err, stream.SkipParent) {
 			return nil, nil
 		}
-		return nil, settled(err, "settings/fields of "+m.APIName)
+		return nil, settled(err, op)
 	}
 	var a struct{ Fields []metaField }
 	err = stream.Unmarshal(resp.Body, &a)
@@ -58,7 +62,7 @@ func describe(ctx context.Context, f stream.Fetcher, m *metaModule) ([]metaField
 		resp.Release()
 	}
 	if err != nil {
-		return nil, &fault.Error{Kind: fault.Contract, Whole: true, Op: "settings/fields of " + m.APIName, Err: errors.New("the answer has another shape than documented"), Hint: "run again, and report it if it stays"}
+		return nil, &fault.Error{Kind: fault.Contract, Whole: true, Op: op, Err: errors.New("the answer has another shape than documented"), Hint: "run again, and report it if it stays"}
 	}
 	return a.Fields, nil
 }

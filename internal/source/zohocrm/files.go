@@ -210,12 +210,12 @@ func (j *files) poll(r *stream.Response) (stream.Step, error) {
 		return stream.Step{Download: &stream.Request{URL: d.Result.URL, Resource: bulkDownload}, Rows: *d.Result.Count}, nil
 	case "FAILURE":
 		return stream.Step{}, &fault.Error{
-			Kind: fault.Transient, Op: "bulk read", Err: errors.New("the vendor gave the job up: " + shorten(d.Result.Error)),
+			Kind: fault.Transient, Op: "bulk read", Err: errors.New("the vendor gave the job up: " + fault.Clip(d.Result.Error, mostTold)),
 			Hint: "run again later: the job is made anew",
 		}
 	}
 	return stream.Step{}, &fault.Error{
-		Kind: fault.Contract, Op: "bulk read", Err: fmt.Errorf("the job is in a state that is not documented: %q", shorten(d.State)), Hint: "run again, and report it if it stays",
+		Kind: fault.Contract, Op: "bulk read", Err: fmt.Errorf("the job is in a state that is not documented: %q", fault.Clip(d.State, mostTold)), Hint: "run again, and report it if it stays",
 	}
 }
 
@@ -407,13 +407,4 @@ func joined(literals map[string][]byte) value {
 		}
 		return append(dst, ']'), true
 	}
-}
-
-// shorten keeps what is told of an answer short.
-func shorten(text string) string {
-	const most = 200
-	if len(text) > most {
-		return text[:most] + "…"
-	}
-	return text
 }
