@@ -228,8 +228,11 @@ func (a *app) tell(source string, o outcome, all int, others, ifRefused string) 
 		hints = append(hints, "see the warnings for why, and leave out in the config what cannot be read")
 	}
 	a.code = o.code
-	a.last(fmt.Sprintf("%s: partial: of %s %s; %s", source, plural(int64(all), "stream"), strings.Join(parts, " and "), others),
-		strings.Join(hints, "; "), o.code, kind.String())
+	text := fmt.Sprintf("%s: partial: of %s %s", source, plural(int64(all), "stream"), strings.Join(parts, " and "))
+	if o.done > 0 || len(o.left) > 0 {
+		text += "; " + others
+	}
+	a.last(text, strings.Join(hints, "; "), o.code, kind.String())
 	return nil
 }
 

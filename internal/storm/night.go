@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
 // play runs a night.
@@ -100,10 +101,11 @@ func (e *episode) start(p *plan, n *night, end ending) (*process, error) {
 	return pr, err
 }
 
-// window is how long a vendor's limit may keep a run waiting, as its papers state.
+// window is how long a vendor's limit may keep a run waiting without a word, as its
+// papers state: a longer wait is told, or the run ends.
 func (e *episode) window() (most time.Duration) {
 	for _, l := range e.place.src.Limits {
-		if l.Vendor && l.Per <= time.Hour {
+		if l.Vendor && (l.Kind == stream.Sliding || l.Kind == stream.Clock) && l.Per <= time.Minute {
 			most = max(most, l.Per)
 		}
 	}
@@ -284,7 +286,7 @@ func (e *episode) judge(p *plan, n *night, server *emulator.Server, was *truths,
 	return nil
 }
 
-var refusedOnly = regexp.MustCompile(`partial: of \d+ streams \d+ may not be read \(([^)]*)\); |every selected stream was refused`)
+var refusedOnly = regexp.MustCompile(`partial: of \d+ streams \d+ may not be read \(([^)]*)\)(?:;| \(hint)|every selected stream was refused`)
 
 // absent tells whether a run ended with 4 or 3 only since the account has no such
 // streams, in any weather: then they have no rows either.
