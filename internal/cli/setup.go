@@ -210,8 +210,8 @@ func (a *app) found(ctx context.Context, src *stream.Source, f stream.Fetcher, c
 		return src, nil
 	}
 	more, err := src.Discover(ctx, bounded{f, make(chan struct{}, a.flags.concurrency)}, c, known)
-	if err != nil && ctx.Err() != nil {
-		err = context.Cause(ctx)
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // what was found until then is not all
 	}
 	if err != nil {
 		return nil, err

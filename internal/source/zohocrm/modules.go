@@ -235,7 +235,8 @@ const atOnce = 8
 // that of the first module which has one.
 func describeAll(ctx context.Context, f stream.Fetcher, found []metaModule) ([][]metaField, error) {
 	fields, errs := make([][]metaField, len(found)), make([]error, len(found))
-	ctx, stop := context.WithCancel(ctx)
+	run := ctx
+	ctx, stop := context.WithCancel(run)
 	defer stop()
 	next := make(chan int)
 	var g sync.WaitGroup
@@ -258,7 +259,11 @@ func describeAll(ctx context.Context, f stream.Fetcher, found []metaModule) ([][
 	}
 	close(next)
 	g.Wait()
-	return fields, firstOf(errs)
+	err := firstOf(errs)
+	if err == nil {
+		err = context.Cause(run) // a run that ends has asked about some, or none
+	}
+	return fields, err
 }
 
 // described is describe where nobody else would recover from a defect.

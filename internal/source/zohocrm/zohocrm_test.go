@@ -3,6 +3,7 @@ package zohocrm
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -230,6 +231,39 @@ func TestDiscover(t *testing.T) {
 }
 
 // TestDiscoveryCalls: one call tells the modules, one more each of them.
+// fetcher is a function that answers requests.
+type fetcher func(context.Context, *stream.Request) (*stream.Response, error)
+
+// Fetch implements stream.Fetcher.
+func (f fetcher) Fetch(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+	return f(ctx, req)
+}
+
+// TestDiscoveryEnds: one that is stopped once the modules are known has not found an
+// account without any.
+func TestDiscoveryEnds(t *testing.T) {
+	t.Parallel()
+	answers := told{
+		"modules": []byte(`{"modules":[{"id":"1","api_name":"Leads","api_supported":true,"generated_type":"default"}]}`),
+		"fields":  []byte(`{"fields":[{"api_name":"Last_Name","data_type":"text"}]}`),
+	}
+	for range 100 { // which of two events is seen first is chance
+		ctx, stop := context.WithCancelCause(t.Context())
+		why := errors.New("the run is over")
+		found, err := discover(ctx, fetcher(func(ctx context.Context, req *stream.Request) (*stream.Response, error) {
+			if ctx.Err() != nil {
+				return nil, context.Cause(ctx)
+			}
+			if req.Resource == "modules" {
+				defer stop(why)
+			}
+			return answers.Fetch(ctx, req)
+		}), stream.NewConfig(nil), nil)
+		require.ErrorIs(t, err, why)
+		require.Nil(t, found)
+	}
+}
+
 func TestDiscoveryCalls(t *testing.T) {
 	v := &vendor{answers: map[string]string{}}
 	var list []string
