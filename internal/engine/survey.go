@@ -203,17 +203,19 @@ func (l *lane) numbered(ctx context.Context, sp span, s surveying, n int, c *pag
 	}, s.pager.Size)
 }
 
-// fitted asks with the size that the vendor takes: one that it refuses is halved.
+// fitted asks with the size that the vendor takes: one that it refuses is halved,
+// down to the least.
 func (l *lane) fitted(survey *stream.Survey, ask func(size int) (int, int64, error), size int) (rows int, total int64, err error) {
 	for {
 		at := l.pageSize(size)
 		rows, total, err = ask(at)
 		e := fault.As(err)
-		if e == nil || e.Status != http.StatusBadRequest || survey.Least <= 0 || at/2 < survey.Least {
+		if e == nil || e.Status != http.StatusBadRequest || survey.Least <= 0 || at <= survey.Least {
 			return rows, total, err
 		}
-		l.rd.run.Log.Info("the service refuses the page size, a smaller one is tried", "stream", l.rd.s.Name, "size", at/2)
-		l.rd.size.Store(int64(at / 2))
+		at = max(at/2, survey.Least)
+		l.rd.run.Log.Info("the service refuses the page size, a smaller one is tried", "stream", l.rd.s.Name, "size", at)
+		l.rd.size.Store(int64(at))
 	}
 }
 

@@ -34,6 +34,7 @@ func TestSwitches(t *testing.T) {
 		{faults: "page-cap:0.001", streams: paged, records: 30},
 		{faults: "page-refused", streams: append(tokens, paged...), records: 230},
 		{faults: "page-refused:0.012,page-zero", streams: append(tokens, paged...), records: 230},
+		{faults: "page-refused:0.012", streams: paged, records: 40, config: map[string]any{"page_size": 15}}, // half is too few
 		{faults: "page-size-empty", streams: paged},
 		{faults: "order-shifts", streams: paged, records: 330},
 		{faults: "order-shifts=3", streams: paged, records: 330},
