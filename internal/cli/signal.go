@@ -27,13 +27,18 @@ func stoppedBy(ctx context.Context) *signalError {
 	return nil
 }
 
-// grace is how long a command may take to end after a signal: the final STATE
-// is to be out within 2 s.
-const grace = 1800 * time.Millisecond
+const (
+	// setUp is how long a command may take after a signal until it heeds its context.
+	// Not all ever do.
+	setUp = 200 * time.Millisecond
+	// grace is how much longer one that does may take to end: the final STATE is to be
+	// out within 2 s.
+	grace = 1600 * time.Millisecond
+)
 
 // signals returns a context that ends at the first SIGINT or SIGTERM. A second
 // one ends the process at once, and so does the first where the command does
-// not heed its context, or when stdout takes nothing within the grace.
+// not come to heed its context, or when stdout takes nothing within the grace.
 func (a *app) signals(ctx context.Context) (context.Context, func()) {
 	// A closed stdout must be an error that we report, not a silent death. To
 	// ignore SIGPIPE would do too, but the commands of <key>_cmd inherit that.
@@ -49,12 +54,16 @@ func (a *app) signals(ctx context.Context) (context.Context, func()) {
 		case sig := <-ch:
 			cause := &signalError{sig.(syscall.Signal)}
 			cancel(cause)
-			if a.heeds.Load() {
+			for _, limit := range []time.Duration{setUp, grace} {
 				select {
+				case <-time.After(limit):
 				case <-ch:
-				case <-time.After(grace):
+					os.Exit(a.fail(cause))
 				case <-done:
 					return
+				}
+				if !a.heeds.Load() {
+					break
 				}
 			}
 			os.Exit(a.fail(cause))
