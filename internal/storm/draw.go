@@ -34,6 +34,8 @@ type plan struct {
 	limits  string
 	wires   []wire
 	expire  int64
+	step    time.Duration // the vendor's clock is put ahead: who puts it back hides rows from everybody
+	stepAt  int64
 	moves   int // changes between pages
 	between int // and before the run
 	end     ending
@@ -143,6 +145,9 @@ func (e *episode) plan(rng *rand.Rand) *plan {
 	if e.front.bank != nil && e.expiries < 3 && rng.IntN(4) == 0 {
 		e.expiries++
 		p.expire = 1 + rng.Int64N(max(e.usualCalls, 1))
+	}
+	if step := pick(rng, 3*time.Second, 90*time.Second); rng.IntN(10) == 0 && e.front.skew()+step <= 90*time.Second {
+		p.step, p.stepAt = step, 1+rng.Int64N(max(e.usualCalls, 1))
 	}
 	if rng.IntN(2) == 0 {
 		p.moves = 1 + rng.IntN(6)

@@ -35,7 +35,6 @@ type episode struct {
 	values  map[string]any
 	store   string
 	secrets []string
-	skew    time.Duration
 	ills    string // the service's own faults
 	own     bool   // the service has faults that its log does not tell
 	again   int    // how often the last run may be repeated: the service has faults of its own
@@ -124,7 +123,7 @@ func (e *episode) begin(ctx context.Context) error {
 	if e.front, err = open(nil, "/"+e.place.src.Name); err != nil {
 		return err
 	}
-	e.skew = sometimes(rng, []int{4, 1, 1, 1, 1}, []time.Duration{0, 90 * time.Second, -90 * time.Second, 3 * time.Second, -3 * time.Second})
+	e.front.clock.Store(int64(sometimes(rng, []int{4, 1, 1, 1, 1}, []time.Duration{0, 90 * time.Second, -90 * time.Second, 3 * time.Second, -3 * time.Second})))
 	if err := e.config(rng); err != nil {
 		return err
 	}
@@ -144,7 +143,7 @@ func (e *episode) begin(ctx context.Context) error {
 	}
 	e.shared.base.OnPage(e.page)
 	e.usualLines, e.usualCalls, e.usualTime = 40, 6, 60*time.Millisecond
-	e.note("%s: streams %v, %d records, stand-in seed %d, faults %q, skew %s, config %v", e.place.src.Name, e.names, options.Records, options.Seed, options.Faults, e.skew, e.values)
+	e.note("%s: streams %v, %d records, stand-in seed %d, faults %q, skew %s, config %v", e.place.src.Name, e.names, options.Records, options.Seed, options.Faults, e.front.skew(), e.values)
 	// Discovery at the time of the run may find other columns than the plain service's.
 	if guess != "" || rng.IntN(2) == 0 {
 		path := filepath.Join(e.dir, "catalog.json")
@@ -217,7 +216,7 @@ func (e *episode) page(p emulator.Page) {
 // the lock.
 func (e *episode) change(name string, listed []emulator.ID) {
 	rng := e.movers
-	c := emulator.Change{Stream: name, At: time.Now().Add(e.skew)}
+	c := emulator.Change{Stream: name, At: time.Now().Add(e.front.skew())}
 	switch rng.IntN(5) {
 	case 0:
 		c.Insert = 1 + rng.IntN(2)

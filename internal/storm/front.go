@@ -26,6 +26,7 @@ type front struct {
 	bank     *bank  // nil: credentials are not renewed
 	night    atomic.Pointer[night]
 	calls    atomic.Int64
+	clock    atomic.Int64 // how far the vendor's is ahead, in nanoseconds
 	lines    atomic.Int64 // connections
 }
 
@@ -34,8 +35,9 @@ type night struct {
 	seed    uint64
 	handler http.Handler
 	wires   []wire
-	skew    time.Duration
-	expire  int64 // the request at which access tokens end; 0: none
+	expire  int64         // the request at which access tokens end; 0: none
+	step    time.Duration // that the vendor's clock goes ahead, at a request
+	stepAt  int64
 
 	requests atomic.Int64
 	mu       sync.Mutex
@@ -111,6 +113,9 @@ func (f *front) quiet() {
 		}
 	}
 }
+
+// skew is how far the vendor's clock is ahead of ours.
+func (f *front) skew() time.Duration { return time.Duration(f.clock.Load()) }
 
 func (f *front) origin() string { return "http://" + f.listener.Addr().String() }
 
@@ -199,7 +204,10 @@ func (f *front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if f.bank != nil && number == n.expire {
 		f.bank.expire()
 	}
-	cw := &clockWriter{ResponseWriter: w, night: n}
+	if number == n.stepAt {
+		f.clock.Add(int64(n.step)) // which excuses nothing
+	}
+	cw := &clockWriter{ResponseWriter: w, night: n, skew: f.skew()}
 	if f.bank == nil {
 		n.handler.ServeHTTP(cw, r)
 		return
@@ -225,12 +233,13 @@ func (n *night) after(path string) int {
 type clockWriter struct {
 	http.ResponseWriter
 	night *night
+	skew  time.Duration
 }
 
 // WriteHeader adds the header Date.
 func (c *clockWriter) WriteHeader(status int) {
-	if c.night.skew != 0 {
-		c.Header().Set("Date", time.Now().Add(c.night.skew).UTC().Format(http.TimeFormat))
+	if c.skew != 0 {
+		c.Header().Set("Date", time.Now().Add(c.skew).UTC().Format(http.TimeFormat))
 	}
 	if text := c.Header().Get("Retry-After"); text != "" {
 		var wait time.Duration
@@ -238,7 +247,7 @@ func (c *clockWriter) WriteHeader(status int) {
 			wait = time.Duration(s) * time.Second
 		} else if at, err := http.ParseTime(text); err == nil {
 			wait = time.Until(at)
-			c.Header().Set("Retry-After", at.Add(c.night.skew).UTC().Format(http.TimeFormat)) // by the vendor's clock
+			c.Header().Set("Retry-After", at.Add(c.skew).UTC().Format(http.TimeFormat)) // by the vendor's clock
 		}
 		for _, w := range c.night.watchers() {
 			w.waits(wait)

@@ -38,9 +38,9 @@ func (e *episode) play(p *plan, rng *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	n := &night{seed: rng.Uint64(), handler: server.Handler(), wires: p.wires, skew: e.skew, expire: p.expire}
+	n := &night{seed: rng.Uint64(), handler: server.Handler(), wires: p.wires, expire: p.expire, step: p.step, stepAt: p.stepAt}
+	e.front.quiet()
 	if b := e.front.bank; b != nil {
-		e.front.quiet()
 		b.mu.Lock()
 		// Who is killed with an answer on its way, or does not get it, cannot help it.
 		b.strict = p.end.kind == endPair && p.faults == "" && len(p.wires) == 0
