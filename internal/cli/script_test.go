@@ -40,7 +40,7 @@ func TestMain(m *testing.M) {
 // signalled is the tap, asked to end when its run is over.
 func signalled() {
 	code := cli.Main(os.Args, all.Sources())
-	_ = exec.Command("kill", "-TERM", strconv.Itoa(os.Getpid())).Run()
+	_ = exec.Command("sh", "-c", "kill -TERM $PPID").Run()
 	os.Exit(code)
 }
 
