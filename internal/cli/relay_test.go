@@ -52,13 +52,7 @@ func relay(ts *testscript.TestScript, args []string) error {
 		p.Out.URL.Scheme, p.Out.URL.Host = to.Scheme, to.Host // and the Host stays: links lead here
 	}}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(ts, w, req) }))
-	ts.Defer(func() {
-		server.Close()
-		for _, e := range r.events {
-			r.failed = errors.Join(r.failed, fmt.Errorf("no request matched %s %d times more", e.match, e.n))
-		}
-		ts.Check(r.failed)
-	})
+	ts.Defer(server.Close)
 	relays.Store(ts.Getenv("WORK"), r)
 	config["api_url"] = server.URL + to.Path
 	return writeJSON(ts.MkAbs(args[0]), config)
@@ -94,6 +88,22 @@ func when(ts *testscript.TestScript, args []string) error {
 	}
 	r.(*relayed).add(e)
 	return nil
+}
+
+// happened tells what should have happened while a program ran, and did not.
+func happened(ts *testscript.TestScript) error {
+	v, ok := relays.Load(ts.Getenv("WORK"))
+	if !ok {
+		return nil
+	}
+	r := v.(*relayed)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	failed := r.failed
+	for _, e := range r.events {
+		failed = errors.Join(failed, fmt.Errorf("no request matched %s %d times more", e.match, e.n))
+	}
+	return failed
 }
 
 func (r *relayed) add(e *event) {

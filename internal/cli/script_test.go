@@ -65,7 +65,7 @@ const race = "atexit_sleep_ms=0"
 //	covers STREAM FILE…       the files hold every row that it has of a stream
 //	config OUT k=v… -k…       c.json with other members
 //	relay FILE                the service of a config is asked through this process
-//	when N PATTERN change QUERY…  before the N-th request like that is answered
+//	when N PATTERN change QUERY…  before the N-th request like that of the next run
 //	when N PATTERN answer STATUS 'Name: value'…  in place of the service's answer
 //	run CODE [<STDIN] PROGRAM ARG…  the exit code is CODE, stdout is in out
 //	closes LINES CODE PROGRAM ARG…  stdout is closed after LINES lines
@@ -162,7 +162,7 @@ func run(ts *testscript.TestScript, args []string) error {
 	if err != nil {
 		return err
 	}
-	return invariants(code, args[2:], stdout.String(), stderr.String())
+	return errors.Join(invariants(code, args[2:], stdout.String(), stderr.String()), happened(ts))
 }
 
 func exitCodeOf(err error) (int, error) {
