@@ -98,7 +98,7 @@ func (v value) describe(hidden bool) string {
 }
 
 // mostTold is how much of a value a message repeats.
-const mostTold = 40
+const mostTold = 42
 
 // expected names what a kind of setting takes.
 func expected(k stream.SettingKind) string {
