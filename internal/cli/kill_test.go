@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -347,6 +348,23 @@ func TestSignalElsewhere(t *testing.T) {
 			require.Equal(t, 143, c.ProcessState.ExitCode(), stderr.String())
 		})
 	}
+}
+
+// TestSandboxEnds: to be told to end is no failure, though somebody is connected who
+// has not asked anything yet.
+func TestSandboxEnds(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := start(t, "sandbox", "saasoptics", "--write-config", dir)
+	require.Equal(t, []string{"ready\n"}, p.read(1))
+	text, err := os.ReadFile(filepath.Join(dir, "saasoptics.json"))
+	require.NoError(t, err)
+	origin := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(string(text))
+	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", origin)
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, p.Process.Signal(syscall.SIGINT))
+	require.Zero(t, p.exit(t), p.stderr.String())
 }
 
 // TestClosed closes stdout after n lines.

@@ -14,8 +14,9 @@ import (
 	"time"
 )
 
-// grace is how long answers under way may take once the sandbox is told to end.
-const grace = 2 * time.Second
+// grace is how long answers under way may take once the sandbox is told to end, less
+// than a command may take after a signal.
+const grace = time.Second
 
 // Serve listens, writes the configs, names each source on stderr, writes ready
 // on stdout, and serves until ctx ends. Ending so is no error.
