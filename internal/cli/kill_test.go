@@ -362,7 +362,7 @@ func TestSandboxEnds(t *testing.T) {
 	origin := regexp.MustCompile(`127\.0\.0\.1:\d+`).FindString(string(text))
 	c, err := new(net.Dialer).DialContext(t.Context(), "tcp", origin)
 	require.NoError(t, err)
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	require.NoError(t, p.Process.Signal(syscall.SIGINT))
 	require.Zero(t, p.exit(t), p.stderr.String())
 }
