@@ -68,16 +68,17 @@ func numberOf(t *testing.T, line string) int {
 // what has been passed on. What the killed ones left is gone with the next.
 func TestSaveKilled(t *testing.T) {
 	t.Parallel()
+	const groups = 4
 	var left atomic.Int64
 	t.Run("kills", func(t *testing.T) {
-		for i := range 4 {
+		for i := range groups {
 			t.Run(fmt.Sprint(i), func(t *testing.T) {
 				t.Parallel()
 				left.Add(killSavers(t, 50))
 			})
 		}
 	})
-	require.Positive(t, left.Load(), "none was killed while it wrote")
+	require.GreaterOrEqual(t, left.Load(), int64(groups), "too few were killed while they wrote")
 }
 
 // killSavers returns how many were killed while they wrote.

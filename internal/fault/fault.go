@@ -1,7 +1,7 @@
 // Package fault owns the one error type that crosses packages: what failed,
-// where, why, and what to do next. It knows nothing of exit codes (package cli
-// maps kinds to them in one switch) and must never be handed a secret: whoever
-// builds an error redacts first.
+// where, why, and what to do next, and how foreign text is cut for it. It knows
+// nothing of exit codes (package cli maps kinds to them in one switch) and must
+// never be handed a secret: whoever builds an error redacts first.
 package fault
 
 import (

@@ -259,11 +259,7 @@ func describeAll(ctx context.Context, f stream.Fetcher, found []metaModule) ([][
 	}
 	close(next)
 	g.Wait()
-	err := firstOf(errs)
-	if err == nil {
-		err = context.Cause(run) // a run that ends has asked about some, or none
-	}
-	return fields, err
+	return fields, firstOf(append(errs, context.Cause(run))) // a run that ends has not asked about all
 }
 
 // described is describe where nobody else would recover from a defect.
