@@ -26,14 +26,17 @@ type leaky struct {
 	odd   bool // the tokens that it gives hold what needs to be escaped
 	// once: what it says is spelt as it came, for it is put into a form that
 	// spells it anew.
-	once bool
-	// api and token answer a request whose echo they are handed.
-	api, token func(w http.ResponseWriter, r *http.Request, echo string)
+	once  bool
+	token answer // set before it is asked
 
 	mu    sync.Mutex
+	api   answer
 	asked int
 	got   []string // what came with requests, decoded as far as it is encoded
 }
+
+// answer answers a request whose echo it is handed.
+type answer = func(w http.ResponseWriter, r *http.Request, echo string)
 
 func newLeaky(t *testing.T, known *needles, odd bool) *leaky {
 	t.Helper()
@@ -74,6 +77,7 @@ func (l *leaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.got = append(l.got, all)
 	n := l.asked
 	l.asked++
+	api := l.api
 	l.mu.Unlock()
 	echo := all
 	if !l.once {
@@ -83,7 +87,15 @@ func (l *leaky) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.token(w, r, echo)
 		return
 	}
-	l.api(w, r, echo)
+	api(w, r, echo)
+}
+
+// answers has it answer otherwise from now on. A request of somebody who has gone
+// may still be at work.
+func (l *leaky) answers(api answer) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.api = api
 }
 
 // heard tells whether that text came with a request.

@@ -80,10 +80,10 @@ func TestSecretsInDumps(t *testing.T) {
 		s := newSuspect(t, src, service.URL, number%2 == 1)
 		service.known = s.known
 		asked := make(chan bool, 100)
-		service.api = func(_ http.ResponseWriter, r *http.Request, _ string) {
+		service.answers(func(_ http.ResponseWriter, r *http.Request, _ string) {
 			asked <- true
 			<-r.Context().Done()
-		}
+		})
 		for i, c := range []struct {
 			traceback string
 			signal    syscall.Signal

@@ -41,7 +41,7 @@ func TestSecretsMisplaced(t *testing.T) {
 			service := newLeaky(t, nil, odd)
 			s := newSuspect(t, src, service.URL, odd)
 			service.known = s.known
-			service.api = status(http.StatusForbidden)
+			service.answers(status(http.StatusForbidden))
 			places := slices.Concat(s.spoiltFiles(), s.wrongKeys(), s.wrongValues(), s.wrongFiles(), s.otherCommands())
 			var begun []*running
 			for i, p := range places {

@@ -62,7 +62,7 @@ func TestSecretsOfProxies(t *testing.T) {
 			host := strings.TrimPrefix(service.URL, "http://")
 			i := 0
 			for _, api := range proxies {
-				service.api = api
+				service.answers(api)
 				run(i, (&url.URL{Scheme: "http", User: url.UserPassword("me", password), Host: host}).String())
 				search()
 				heard = heard || service.heard(base64.StdEncoding.EncodeToString([]byte("me:"+password)))
