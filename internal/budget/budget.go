@@ -216,11 +216,38 @@ func (s *Set) Adapts() bool { return s.adapts }
 // Throttle is the least wait after a first 429 that tells no other, 0 where no
 // limit has one.
 func (s *Set) Throttle() time.Duration {
-	var longest time.Duration
+	return s.longest(func(*stream.Limit) bool { return true })
+}
+
+// LeastWait is the wait after a 429 that tells a shorter one, 0 where no limit has
+// one.
+func (s *Set) LeastWait() time.Duration {
+	return s.longest(func(l *stream.Limit) bool { return l.Firm })
+}
+
+// longest is the longest Wait of some limits.
+func (s *Set) longest(of func(*stream.Limit) bool) time.Duration {
+	var wait time.Duration
 	for _, f := range s.families {
-		longest = max(longest, f.limit.Wait)
+		if of(&f.limit) {
+			wait = max(wait, f.limit.Wait)
+		}
 	}
-	return longest
+	return wait
+}
+
+// Tells is whether the headers of an answer to req, which has been observed, say
+// that a limit is used up and until when: it holds requests back by itself then.
+func (s *Set) Tells(req *stream.Request, h stream.Header) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for _, f := range s.families {
+		if c, ok := f.of(req, now).(*clock); ok && c.tells(now, h) {
+			return true
+		}
+	}
+	return false
 }
 
 // Pause holds everyone back until then; a pause is never shortened.

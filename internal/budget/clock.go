@@ -81,10 +81,10 @@ func (c *clock) observe(now time.Time, _ *stream.Request, status int, h stream.H
 		c.left += int(n) - c.n
 		c.n = int(n)
 	}
-	if !c.follow(now, h) {
+	remaining, ok := number(h, c.limit.RemainingHeader)
+	if !c.follow(now, h, ok && remaining <= 0 && status == http.StatusTooManyRequests) {
 		return // a word about a period that is over
 	}
-	remaining, ok := number(h, c.limit.RemainingHeader)
 	if !ok {
 		return
 	}
@@ -101,8 +101,9 @@ func (c *clock) observe(now time.Time, _ *stream.Request, status int, h stream.H
 	}
 }
 
-// follow takes over the vendor's end of the period.
-func (c *clock) follow(now time.Time, h stream.Header) bool {
+// follow takes over the vendor's end of the period. Of one that is earlier than was
+// told before a refusal alone is believed; an answer may be late.
+func (c *clock) follow(now time.Time, h stream.Header, refused bool) bool {
 	reset, ok := number(h, c.limit.ResetHeader)
 	if !ok {
 		return true
@@ -113,7 +114,7 @@ func (c *clock) follow(now time.Time, h stream.Header) bool {
 		return false
 	case end.After(c.end):
 		c.begin(end, true)
-	case end.Before(c.end) && c.told:
+	case end.Before(c.end) && c.told && !refused:
 		return false
 	default:
 		c.end, c.told = end, true
@@ -139,6 +140,13 @@ func (c *clock) mind(now time.Time, h stream.Header) {
 	if end := now.Add(c.skew).UTC().Truncate(c.limit.Per).Add(c.limit.Per); !c.told && end.Before(c.end) {
 		c.end = end
 	}
+}
+
+// tells is whether an answer says that the period is used up, and when it ends.
+func (c *clock) tells(now time.Time, h stream.Header) bool {
+	remaining, ok := number(h, c.limit.RemainingHeader)
+	reset, told := number(h, c.limit.ResetHeader)
+	return ok && told && remaining <= 0 && instant(reset).After(now.Add(c.skew))
 }
 
 func (c *clock) idle(now time.Time) bool {

@@ -158,3 +158,38 @@ func TestDayBudgetIsRefused(t *testing.T) {
 		require.Zero(t, pass(t, s, plain), "outside of lanes nothing is counted")
 	})
 }
+
+// A refusal that tells an earlier end than was told before is believed: asked until
+// the later one, the vendor would refuse again and again.
+func TestRefusalThatEndsEarlier(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		day := minuteClock
+		day.N, day.Per, day.PerLane = 5000, 24*time.Hour, true
+		s := New([]stream.Limit{day}, Options{})
+		pass(t, s, lane1)
+		s.Observe(lane1, 200, headers(5000, 4000, next(24*time.Hour)))
+		pass(t, s, lane1)
+		s.Observe(lane1, 200, headers(5000, 0, time.Now().Add(time.Hour)))
+		require.Zero(t, pass(t, s, lane1), "an answer may be late")
+		s.Observe(lane1, 429, headers(5000, 10, time.Now().Add(time.Hour)))
+		require.Zero(t, pass(t, s, lane1), "it does not say that nothing is left")
+		s.Observe(lane1, 429, headers(5000, 0, time.Now().Add(time.Hour)))
+		f := refusal(t, s, lane1)
+		require.InDelta(t, 3600, f.RetryAfter.Seconds(), 2)
+		time.Sleep(time.Hour + 2*time.Second)
+		require.Zero(t, pass(t, s, lane1))
+	})
+}
+
+func TestTells(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		minute := minuteClock
+		minute.PerLane = true
+		s := New([]stream.Limit{minute, {Kind: stream.Pace, N: 1}}, Options{})
+		require.True(t, s.Tells(lane1, headers(60, 0, next(time.Minute))))
+		require.False(t, s.Tells(lane1, headers(60, 1, next(time.Minute))))
+		require.False(t, s.Tells(lane1, headers(60, 0, time.Now().Add(-time.Second))), "it is over")
+		require.False(t, s.Tells(plain, headers(60, 0, next(time.Minute))), "it is not counted there")
+		require.False(t, s.Tells(lane1, nil))
+	})
+}

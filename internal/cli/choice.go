@@ -76,7 +76,9 @@ func both(given, chosen []engine.Task) []engine.Task {
 
 func (a *app) checkFullRefresh(streams []stream.Stream, tasks []engine.Task) error {
 	known := streamNames(streams)
-	for _, name := range a.flags.fullRefresh {
+	for i, name := range a.flags.fullRefresh {
+		name = strings.TrimSpace(name)
+		a.flags.fullRefresh[i] = name
 		switch {
 		case !slices.Contains(known, name):
 			help := "list the streams with: tap-backoffice streams"

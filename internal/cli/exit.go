@@ -55,6 +55,7 @@ type outcome struct {
 	failed  []engine.Result
 	refused []engine.Result // may not be read, or are not there, or not everywhere; the user asked for them
 	left    []string        // partitions that the user named and that cannot be read
+	absent  int             // streams that the account does not have
 }
 
 // judge finds the exit code of a run that was not ended early: none failed,
@@ -64,7 +65,7 @@ type outcome struct {
 func judge(streams []engine.Result, zeroOnPartial bool) outcome {
 	var o outcome
 	codes := map[int]bool{}
-	forbidden := false
+	skipped := 0
 	for _, s := range streams {
 		switch {
 		case s.Err == nil:
@@ -76,14 +77,16 @@ func judge(streams []engine.Result, zeroOnPartial bool) outcome {
 			o.failed = append(o.failed, s)
 			codes[exitCode(s.Err)] = true
 		default:
-			forbidden = forbidden || !s.Absent
+			if skipped++; s.Absent {
+				o.absent++
+			}
 			if s.Chosen && !zeroOnPartial {
 				o.refused = append(o.refused, s)
 			}
 		}
 	}
 	switch {
-	case len(o.failed) == 0 && o.done == 0 && forbidden:
+	case len(o.failed) == 0 && o.done == 0 && skipped > 0:
 		o.code = exitAuth
 	case len(o.failed) > 0 && o.done == 0 && len(o.refused) == 0 && len(codes) == 1:
 		o.code = exitCode(o.failed[0].Err)

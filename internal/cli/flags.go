@@ -25,6 +25,7 @@ type flags struct {
 	since       string
 	until       string
 	fullRefresh []string
+	given       func(flag string) bool // on the command line
 	maxRecords  int64
 	concurrency int
 	timeout     time.Duration
@@ -50,6 +51,7 @@ func (f *flags) bind(c *cobra.Command) {
 	p.BoolVar(&f.dev, "dev", false, "accepted and ignored")
 	_ = p.MarkHidden("dev")
 	p.StringArrayVar(&f.selected, "select", nil, "read only what a `PATTERN` matches: contracts, 'invoices.*', '!customers.email'; may be repeated")
+	f.given = p.Changed
 	p.StringVar(&f.since, "since", "", "read from `TIME` on, a date or an instant, and leave the state as it is")
 	p.StringVar(&f.until, "until", "", "read up to `TIME`, a date or an instant, and leave the state as it is")
 	p.StringSliceVar(&f.fullRefresh, "full-refresh", nil, "`STREAM`,… whose bookmark is ignored, and replaced at the end")
@@ -78,10 +80,10 @@ type bounds struct{ since, until time.Time }
 // check finds what is wrong with the command line by itself, before anything
 // is read or asked.
 func (f *flags) check() (b bounds, err error) {
-	if b.since, err = instant("--since", f.since, false); err != nil {
+	if b.since, err = f.instant("since", f.since, false); err != nil {
 		return b, err
 	}
-	if b.until, err = instant("--until", f.until, true); err != nil {
+	if b.until, err = f.instant("until", f.until, true); err != nil {
 		return b, err
 	}
 	switch f.test {
@@ -110,8 +112,12 @@ func (f *flags) check() (b bounds, err error) {
 }
 
 // instant reads a bound of the command line.
-func instant(flag, text string, end bool) (time.Time, error) {
+func (f *flags) instant(name, text string, end bool) (time.Time, error) {
+	flag := "--" + name
 	if text == "" {
+		if f.given(name) { // without a bound the run would move the state
+			return time.Time{}, usage(flag+" is empty", "is a variable of the shell unset? leave "+flag+" out to go on from the state")
+		}
 		return time.Time{}, nil
 	}
 	t, bare, ok := config.Instant(text)

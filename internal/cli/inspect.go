@@ -199,7 +199,7 @@ func (a *app) check(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	results, err := engine.Check(cmd.Context(), src, loaded.Stream, client, loaded.Start, checkable(src))
+	results, err := engine.Check(stream.Telling(cmd.Context(), a.log.Warn), src, loaded.Stream, client, loaded.Start, checkable(src))
 	if err != nil {
 		return err
 	}

@@ -303,7 +303,7 @@ func (k talk) begin(t *testing.T, tap string, src *stream.Source, i, n int) *ech
 	e.suspect = newSuspect(t, src, e.service.URL, odd)
 	e.service.known, e.service.once = e.known, k.once
 	if k.api != nil {
-		e.service.api = k.api
+		e.service.answers(k.api)
 	}
 	if k.token != nil {
 		e.service.token = k.token(e.service)

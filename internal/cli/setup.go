@@ -209,7 +209,7 @@ func (a *app) found(ctx context.Context, src *stream.Source, f stream.Fetcher, c
 	if src.Discover == nil {
 		return src, nil
 	}
-	more, err := src.Discover(ctx, bounded{f, make(chan struct{}, a.flags.concurrency)}, c, known)
+	more, err := src.Discover(stream.Telling(ctx, a.log.Warn), bounded{f, make(chan struct{}, a.flags.concurrency)}, c, known)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx) // what was found until then is not all
 	}

@@ -197,10 +197,15 @@ func (a *app) tell(source string, o outcome, all int, others, ifRefused string) 
 		return nil
 	}
 	if o.code == exitAuth && len(o.failed) == 0 {
-		return &fault.Error{
+		f := &fault.Error{
 			Kind: fault.Permission, Source: source, Err: errors.New("every selected stream was refused"),
 			Hint: "give the account the right to read them",
 		}
+		if o.absent > 0 {
+			f.Err = fmt.Errorf("%w, %d of them since the account does not have it (404)", f.Err, o.absent)
+			f.Hint = "check which account is asked, and select what it has: tap-backoffice check"
+		}
+		return f
 	}
 	if o.code != exitPartial {
 		first := o.failed[0].Err

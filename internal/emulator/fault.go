@@ -47,10 +47,11 @@ var knownFaults = map[string]faultKind{
 	// slascone
 	"page-zero": owned, "page-zero-ok": owned, "page-ignored": owned, "page-cap": owned, "page-refused": owned,
 	"page-size-empty": owned, "order-shifts": owned, "newest-first": owned, "active-only": owned, "detail-bare": owned, "shallow": owned,
+	"detail-null": owned, "product-gone": owned, "consumption-cap": owned, "count-all": owned, "uncounted": owned,
 	"empty-204": owned, "bundles-by-customer": owned, "unknown-409": owned, "denied-403": owned, "denied-html": owned,
 	"users-404": owned, "users-400": owned, "assignments-paged": owned, "assigned-only": owned,
 	"from-exclusive": owned, "to-exclusive": owned, "created-on-arrival": owned, "filter-by-event": owned, "rollback-counter": owned,
-	"reads-limited": owned, "throttle-window": owned, "plan-dev": owned, "plan-basic": owned, "plan-silver": owned,
+	"reads-limited": owned, "throttle-window": owned, "retry-zero": owned, "plan-dev": owned, "plan-basic": owned, "plan-silver": owned,
 	"conflict": owned, "503-wait": owned, "504-wait": owned, "v25": owned, "next-release": owned,
 	"patch-keeps-active": owned, "patch-null-keeps": owned, "signed": owned,
 	// accountview
@@ -58,6 +59,7 @@ var knownFaults = map[string]faultKind{
 	"view-keys": owned, "lastkey-repeats": owned, "lastkey-ignored": owned, "pagenumber-ignored": owned,
 	"shifting-order": owned, "offline": owned, "admin-blocked": owned, "stall": owned, "gateway": owned, "exclusive": owned,
 	"list-flag": owned, "no-upper-bound": owned, "instant-since": owned, "joined-dot": owned, "other-codes": owned,
+	"late-books": owned, "no-book-date": owned, "no-adm-code": owned, "other-books": owned, "inactive-unknown": owned,
 	"no-book-year": owned, "broken-years": owned, "no-expires-in": owned, "ageing": owned, "stamped-balances": owned,
 	"stale-dictionary": owned, "whole-lines": owned,
 	// buchhaltungsbutler
@@ -200,9 +202,11 @@ var counted = []string{
 //	order-shifts         the order of a list moves on after each page;
 //	                     newest-first: what changed last comes first
 //	active-only          inactive licenses are left out unless asked for
-//	detail-bare          embedded objects are null; shallow: their lists are
+//	detail-bare          embedded objects are null; shallow: their lists are;
+//	                     detail-null: those of a product's detail
+//	product-gone         the lists below one product are a 404
 //	empty-204            204 in place of every empty list
-//	bundles-by-customer  bundles are given by customer alone
+//	bundles-by-customer  bundles are given by customer alone, else refused
 //	unknown-409          an unknown id is a 409, not a 404
 //	denied-403           a wrong key is a 403; denied-html: with an HTML body
 //	users-404 users-400  the users of a license without any are refused
@@ -210,9 +214,12 @@ var counted = []string{
 //	from-exclusive       a date bound leaves out its instant; also to-exclusive
 //	created-on-arrival   consumption is stamped when it arrives; filter-by-event:
 //	                     and filtered by when it was
+//	consumption-cap      a share (0.05) of 1,000 rows of consumption at most
+//	count-all            consumption is counted whatever the dates;
+//	                     uncounted: not at all
 //	rollback-counter     what was rolled back is countered, not removed
 //	reads-limited        reads count; plan-dev, -basic, -silver: the limits of a plan
-//	throttle-window      Retry-After is what is left of the window
+//	throttle-window      Retry-After is what is left of the window; retry-zero: 0
 //	conflict             the children of a license are a 409
 //	503-wait 504-wait    with Retry-After
 //	v25                  members of newer releases are absent; next-release: and

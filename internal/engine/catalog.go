@@ -61,7 +61,7 @@ func Catalog(src *stream.Source, streams []stream.Stream) (*singer.Catalog, erro
 		if s.Cursor != nil {
 			d.Method, d.ReplicationKey = "INCREMENTAL", s.Cursor.Field
 		}
-		if s.Parent != nil {
+		if d.Parent = s.Below; s.Parent != nil && s.Below == "" {
 			d.Parent = s.Parent.Stream
 		}
 		c.Streams = append(c.Streams, singer.NewEntry(d))

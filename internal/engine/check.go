@@ -106,7 +106,7 @@ func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 		return -1, nil
 	}
 	if err != nil {
-		return -1, err
+		return -1, appealed(ctx, src, f, c, s, err)
 	}
 	defer release(resp)
 	if err := l.rd.compileShape(); err != nil {
@@ -127,8 +127,8 @@ func probe(ctx context.Context, src *stream.Source, c stream.Config, f stream.Fe
 	if err != nil {
 		return -1, l.shapeFault(err, resp)
 	}
-	if !l.rd.found(&l.page, 0) {
-		return -1, l.shapeFault(&jsonspan.ShapeError{Path: s.Records, Found: "nothing"}, resp)
+	if err := l.rd.holds(&l.page); err != nil {
+		return -1, l.shapeFault(err, resp)
 	}
 	n, ok := l.total(&l.page)
 	if !ok {

@@ -152,8 +152,13 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 	if err != nil {
 		return err
 	}
-	if !l.rd.found(&l.page, 0) {
-		return &jsonspan.ShapeError{Path: l.rd.s.Records, Found: "nothing"}
+	if err := l.rd.holds(&l.page); err != nil {
+		return err
+	}
+	if st.reread != nil && st.reread.came != nil {
+		for i := range rows {
+			st.reread.came[rows[i].id] = struct{}{}
+		}
 	}
 	if st.drift != nil && len(l.rd.batches) > 1 {
 		if err := l.idle(rows, st); err != nil {
@@ -177,27 +182,22 @@ func (l *lane) chunked(ctx context.Context, c *stream.Chunked, resp *stream.Resp
 	}
 	var aside jsonspan.Page // l.page must keep what the page itself told
 	for batch := 1; batch < len(l.rd.batches); batch++ {
-		for some := range slices.Chunk(ids, c.MaxIDs) {
-			req := l.byIDs(batch, some)
-			more, err := l.fetchFields(ctx, req, batch, true)
-			if errors.Is(err, stream.NoRows) {
-				continue // all of them went
-			}
-			if err != nil {
-				return err
-			}
+		err := l.askIDs(ctx, batch, ids, func(_ *stream.Request, more *stream.Response) (map[string]struct{}, error) {
 			held = append(held, more)
-			err = l.rd.shape.Walk(more.Body, &aside, func(_ int, b []byte, i int) (int, error) {
+			came := map[string]struct{}{}
+			err := l.rd.shape.Walk(more.Body, &aside, func(_ int, b []byte, i int) (int, error) {
 				id, raw, end, err := l.joint(b, i)
 				if k, ok := at[id]; ok && err == nil && !rows[k].idle {
+					came[id] = struct{}{}
 					rows[k].parts = append(rows[k].parts, b[i:end])
 					rows[k].broken = rows[k].broken || !l.sameVersion(rows[k].at, raw)
 				}
 				return end, err
 			})
-			if err != nil {
-				return err
-			}
+			return came, err
+		})
+		if err != nil {
+			return err
 		}
 	}
 	var merged []byte

@@ -1,9 +1,13 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"hash/maphash"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -58,6 +62,9 @@ func (d *deletionList) get(ctx context.Context, read func() ([]deletion, error))
 type deletion struct {
 	where, key, at string
 	value          int64 // of the list's cursor
+	// lacks is what the row does not tell, "" for nothing. The list holds the rows
+	// of many streams: only whose it is minds.
+	lacks string
 }
 
 func (d *deletionLists) of(list, part string) *deletionList {
@@ -75,7 +82,8 @@ func (d *deletionLists) of(list, part string) *deletionList {
 
 // deletions writes a record for each row that was deleted from the stream since
 // the last run: its key, and when. A row that has come in this run with a later
-// version than its deletion is there again.
+// version than its deletion is there again, so the rows are waited for: lanes read
+// side by side.
 func (l *lane) deletions(ctx context.Context) error {
 	all, mark, err := l.deletionList(ctx)
 	if refused, ok := errors.AsType[errUnlisted](err); ok {
@@ -85,14 +93,24 @@ func (l *lane) deletions(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if l.rd.watchesGraves() && !l.awaitTurn() {
+		return errEnded
+	}
 	alive := l.of.buried.Load()
+	for _, d := range all {
+		if err := l.whole(d, mark); err != nil {
+			return l.rd.wrap("deletions, "+l.rd.s.Deletions.Stream, err)
+		}
+	}
 	st := pageState{span: l.span, chain: &pageChain{}}
 	f := l.feeds[0]
 	f.conv.SetTime(l.rd.run.Now().UTC().Format(stream.MicroLayout))
 	var to peak
 	var row, spare []byte
 	for _, d := range all {
-		to.raise(d.value)
+		if !d.unversioned(l) {
+			to.raise(d.value)
+		}
 		if !l.concerns(d, mark) {
 			continue
 		}
@@ -146,12 +164,55 @@ func (r *run) unlisted(l *lane, refused errUnlisted) {
 // concerns tells whether a deletion is one of the stream's that is not written.
 func (l *lane) concerns(d deletion, mark *int64) bool {
 	spec := l.rd.s.Deletions
-	if spec.Where != "" && d.where != spec.Is {
+	if spec.Where != "" && !sameScalar(d.where, spec.Is) {
 		return false
+	}
+	if d.unversioned(l) {
+		return true
 	}
 	// More may have been deleted at the moment of the mark; a row version is
 	// given once.
 	return mark == nil || d.value > *mark || d.value == *mark && l.rd.deletionUnit() != stream.Int
+}
+
+// unversioned tells a row that does not say where in the list it stands.
+func (d *deletion) unversioned(l *lane) bool {
+	return d.lacks != "" && d.lacks == l.rd.run.Source.Stream(l.rd.s.Deletions.Stream).Cursor.Field
+}
+
+// whole refuses a deletion of the stream's that does not tell what it must: what
+// was deleted would stay for good.
+func (l *lane) whole(d deletion, mark *int64) error {
+	if d.lacks == "" || !l.concerns(d, mark) {
+		return nil
+	}
+	return &fault.Error{
+		Kind: fault.Contract, Err: errors.New("a deletion without " + d.lacks),
+		Hint: "report it to the vendor; without include_deleted the stream can be read",
+	}
+}
+
+// sameScalar compares two JSON scalars, of a vendor who sends numbers as text in
+// some places.
+func sameScalar(a, b string) bool {
+	a, b = strings.TrimSpace(plain(a)), strings.TrimSpace(plain(b))
+	if a == b {
+		return true
+	}
+	x, errX := strconv.ParseFloat(a, 64)
+	y, errY := strconv.ParseFloat(b, 64)
+	return errX == nil && errY == nil && x == y
+}
+
+// awaitTurn waits until every earlier lane has been written; false when nobody
+// wants the lane any more. It needs no slot meanwhile, and must ask nothing after.
+func (l *lane) awaitTurn() bool {
+	if l.leave != nil {
+		l.leave()
+	}
+	l.heavy = true
+	defer func() { l.heavy = false }()
+	return l.rd.run.ahead.room(l)
 }
 
 // deletionUnit is what the list's cursor counts.
@@ -206,11 +267,14 @@ func (g *graves) after(key uint64, deleted int64) bool {
 	return p != nil && p.ok && p.v > deleted
 }
 
+// watchesGraves tells whether a row's version can be held against its deletion's.
+func (rd *reader) watchesGraves() bool { return rd.deletes() && rd.deletionUnit() == rd.unit }
+
 // watchGraves reads the list before the rows, so that rows which are there again
 // are known. Where it cannot be read, whoever writes the deletions says so.
 func (l *lane) watchGraves(ctx context.Context) {
 	rd := l.rd
-	if !rd.deletes() || rd.deletionUnit() != rd.unit {
+	if !rd.watchesGraves() {
 		return
 	}
 	if l.of.buried.Load() == nil {
@@ -221,7 +285,7 @@ func (l *lane) watchGraves(ctx context.Context) {
 		g := &graves{versions: map[uint64]*peak{}}
 		var row, line []byte
 		for _, d := range all {
-			if !l.concerns(d, mark) {
+			if d.lacks != "" || !l.concerns(d, mark) {
 				continue
 			}
 			row = l.tombstone(row[:0], d)
@@ -279,7 +343,17 @@ func (l *lane) listDeletions(ctx context.Context, spec *stream.Deletions) ([]del
 			break
 		}
 	}
-	return l.readDeletions(ctx, sp, func() bool { return true })
+	rows, err := l.readDeletions(ctx, sp, func() bool { return true })
+	untold := 0
+	for _, d := range rows {
+		if spec.Where != "" && (d.where == "" || d.where == "null") {
+			untold++
+		}
+	}
+	if untold > 0 {
+		l.rd.run.Log.Warn("deletions that do not tell of which stream they are were left out", "list", spec.Stream, "partition", l.listPart().ID, "rows", untold)
+	}
+	return rows, err
 }
 
 // readDeletions reads the stream's list of deletions over a span; wanted is asked
@@ -297,53 +371,120 @@ func (l *lane) readDeletions(ctx context.Context, sp span, wanted func() bool) (
 		return nil, err
 	}
 	list := &lane{rd: reader, slice: slice{part: l.listPart()}}
+	var all gathered
+	var known []deletion
+	for reread := 0; ; reread++ {
+		rows, chain, err := list.readList(ctx, spec, sp, wanted)
+		switch {
+		case err != nil && !errors.Is(err, errMoved) && !errors.Is(err, errTwice):
+			return nil, err
+		case err == nil && all.covers(chain):
+			return distinctly(append(known, rows...)), nil
+		case reread >= maxRereads:
+			return nil, list.restless(sp, cmp.Or(err, errMoved))
+		case err == nil:
+			if all.reads == 1 { // what earlier reads brought does not count
+				known = nil
+			}
+			known = append(known, rows...)
+		}
+		r.Log.Debug("reading a list of deletions again", "stream", s.Name, "partition", list.part.ID, "reason", errMoved.Error())
+	}
+}
+
+// distinctly drops what comes again.
+func distinctly(rows []deletion) []deletion {
+	seen := make(map[deletion]struct{}, len(rows))
+	return slices.DeleteFunc(rows, func(d deletion) bool {
+		_, again := seen[d]
+		seen[d] = struct{}{}
+		return again
+	})
+}
+
+// readList reads the pages of a list of deletions once.
+func (l *lane) readList(ctx context.Context, spec *stream.Deletions, sp span, wanted func() bool) ([]deletion, *pageChain, error) {
+	s, u, pager := l.rd.s, l.rd.unit, l.rd.s.Page
 	var rows []deletion
+	chain := &pageChain{}
+	came := 0 // on the page at hand
+	o, numbered := pager.(stream.Offset)
+	numbered = numbered && o.Numbered && o.Overlap
 	read := func(_ int, b []byte, i int) (int, error) {
 		d, end, err := readDeletion(spec, s.Cursor.Field, u, b, i)
-		if err == nil {
+		if err != nil {
+			return end, err
+		}
+		came++
+		key := maphash.Comparable(seamSeed, d)
+		before := chain.seen.n
+		chain.seen.addHash(key)
+		if !numbered || !chain.sewn(key, o.Grows && chain.seen.n == before) {
 			rows = append(rows, d)
 		}
-		return end, err
+		return end, nil
 	}
-	req := paging.First(s.Page, list.request(sp))
+	req := paging.First(pager, l.request(sp))
 	visited, seed := map[uint64]struct{}{}, maphash.MakeSeed()
-	chain := &pageChain{}
+	promised := false
 	for n := 1; req != nil; n++ {
 		if !wanted() {
-			return nil, errEnded
+			return nil, nil, errEnded
 		}
+		shared := chain.overlaps(pager, req)
 		req.MaxBody = 0
-		resp, err := r.Fetcher.Fetch(ctx, req)
+		resp, err := l.rd.run.Fetcher.Fetch(ctx, req)
 		if errors.Is(err, stream.NoRows) {
+			if n > 1 && paging.Led(pager, promised) {
+				return nil, nil, errHollow
+			}
 			break
 		}
 		count := len(rows)
+		came = 0
 		var next *stream.Request
 		if err == nil {
-			next, err = list.listed(req, resp, read, func() (int, int) { return len(rows) - count, len(rows) })
+			next, err = l.listed(req, resp, read, func() paging.Head {
+				chain.rows += came
+				chain.turned(pager, req, came)
+				return paging.Head{Rows: came, Seen: chain.rows - chain.shared, Shared: shared, Most: chain.most, Fullest: chain.full}
+			}, &promised)
 			release(resp)
 		}
 		if err == nil && next != nil {
-			err = chain.progress(visited, requestHash(seed, next), n, len(rows)-count, len(rows) > count)
+			err = chain.progress(visited, requestHash(seed, next), n, came, len(rows) > count)
+		}
+		if errors.Is(err, errMoved) || errors.Is(err, errTwice) {
+			return nil, nil, err
 		}
 		if err != nil {
-			return nil, pageFault(n, err)
+			return nil, nil, pageFault(n, err)
 		}
 		req = next
 	}
-	return rows, nil
+	if !countsRows(pager) { // a row that comes twice stands for no other
+		chain.seen.n = int64(chain.rows)
+	}
+	return rows, chain, nil
 }
 
-// listed reads one page of the list and finds the next one.
-func (l *lane) listed(req *stream.Request, resp *stream.Response, row func(int, []byte, int) (int, error), rows func() (page, all int)) (*stream.Request, error) {
+// listed reads one page of the list and finds the next one. promised is whether
+// the page was to have rows, and then whether the next one is.
+func (l *lane) listed(req *stream.Request, resp *stream.Response, row func(int, []byte, int) (int, error), told func() paging.Head, promised *bool) (*stream.Request, error) {
 	if err := l.rd.shape.Walk(resp.Body, &l.page, row); err != nil {
 		return nil, l.shapeFault(err, resp)
 	}
-	if !l.rd.found(&l.page, 0) {
-		return nil, l.shapeFault(&jsonspan.ShapeError{Path: l.rd.s.Records, Found: "nothing"}, resp)
+	if err := l.rd.holds(&l.page); err != nil {
+		return nil, l.shapeFault(err, resp)
 	}
-	page, all := rows()
-	return paging.Next(l.rd.s.Page, req, paging.Head{Rows: page, Seen: all, Capture: func(path string) []byte { return l.captured(&l.page, path) }})
+	head := told()
+	head.Capture = func(path string) []byte { return l.captured(&l.page, path) }
+	next, err := paging.Next(l.rd.s.Page, req, head)
+	if err == nil && next == nil && *promised && head.Rows == 0 {
+		return nil, errHollow
+	}
+	*promised = paging.Promises(l.rd.s.Page, head)
+	return next, err
 }
 
 // readDeletion takes what is wanted of one row of the list.
@@ -375,8 +516,11 @@ func readDeletion(spec *stream.Deletions, field string, u stream.Unit, b []byte,
 	if d.at == "" {
 		d.at = "null"
 	}
-	if !ok || d.key == "" || d.key == "null" {
-		return d, 0, &fault.Error{Kind: fault.Contract, Err: errors.New("a deletion without " + spec.Key + " or " + field)}
+	switch {
+	case !ok:
+		d.lacks = field
+	case d.key == "" || d.key == "null":
+		d.lacks = spec.Key
 	}
 	return d, m.End(), nil
 }

@@ -77,6 +77,8 @@ type reread struct {
 	done bool
 	// page holds the versions of the last page, turned those of the pages before.
 	page, turned map[uint64]int64
+	// came are the ids of all rows, nil where nobody asks.
+	came map[string]struct{}
 }
 
 func (r *reread) saw(key uint64, v int64) {

@@ -363,10 +363,77 @@ func TestDriftOfTheChanges(t *testing.T) {
 	require.Subset(t, res.records("orders"), v.versions())
 }
 
+// resumable wants a run that was killed after any STATE to be delivered by the next.
+func (v *crm) resumable(t tb, res *outcome) {
+	t.Helper()
+	cuts := map[string]string{}
+	var written []string
+	for _, m := range res.lines {
+		switch m.Type {
+		case "RECORD":
+			written = append(written, fmt.Sprintf("%v.%v", m.Record["id"], m.Record["v"]))
+		case "STATE":
+			cuts[string(m.Value)] = strings.Join(written, " ")
+		}
+	}
+	for state, before := range cuts {
+		rest := v.good(state)
+		have := append(strings.Fields(before), rest.records("orders")...)
+		require.Subset(t, have, v.versions(), "after %s", state)
+		v.once(t, rest, strings.Fields(before)...)
+	}
+}
+
+// A page of what changed that was announced and is empty proves nothing: once it is
+// asked for again, always it is no proof.
+func TestDriftOfHollowChanges(t *testing.T) {
+	for what, answer := range map[string]string{"no rows": "", "an empty list": noMore} {
+		for _, times := range []int{1, -1} {
+			t.Run(fmt.Sprint(what, " ", times), func(t *testing.T) {
+				v := newCRM(t, drifting(5), 20, 2)
+				v.offset, v.repeats = true, true
+				v.ahead = func(c call) {
+					switch c.n {
+					case 2:
+						v.touch(15)
+						v.touch(16)
+					case 3:
+						v.touch(1)
+					case 4:
+						v.touch(17)
+					}
+				}
+				left, begun := times, ""
+				v.through(func(c call) (string, error) {
+					if c.n == 1 {
+						begun = c.get("since")
+					}
+					if c.path != "orders" || c.get("token") == "" || c.get("since") == begun || left == 0 {
+						return "", nil
+					}
+					if left--; answer == "" {
+						return "", stream.NoRows
+					}
+					return answer, nil
+				})
+				res := v.run("")
+				if res.result("orders").Err == nil {
+					require.Subset(t, res.records("orders"), v.versions())
+				}
+				require.True(t, times < 0 || res.result("orders").Err == nil)
+				require.NotEqual(t, times, left, "it was asked for")
+				v.v.on["orders"], v.ahead = v.list, nil
+				v.clock.Add(60e6)
+				v.resumable(t, res)
+			})
+		}
+	}
+}
+
 // A live list: between any two calls, and while an answer is made, rows are
-// touched, deleted and added. Whatever tokens mean and the bound holds, no
-// bookmark passes what was not written, nothing comes twice, and a run from any
-// STATE delivers the rest.
+// touched, deleted and added, and a page that was announced may be empty. Whatever
+// tokens mean and the bound holds, no bookmark passes what was not written, nothing
+// comes twice, and a run from any STATE delivers the rest.
 func TestDriftOfALiveList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drifting(rapid.SampledFrom([]int{1, 2, 3, 5, 50}).Draw(t, "proof"))
@@ -407,6 +474,21 @@ func TestDriftOfALiveList(t *testing.T) {
 		}
 		if rapid.IntRange(0, 4).Draw(t, "short") == 0 {
 			v.life = rapid.IntRange(12, 30).Draw(t, "life")
+		}
+		if n := rapid.IntRange(-6, 12).Draw(t, "hollow"); n > 0 { // one page that was announced is empty
+			own, answer := v.v.on["orders"], rapid.SampledFrom([]string{"", noMore}).Draw(t, "answer")
+			v.v.on["orders"] = func(c call) (string, error) {
+				if c.get("token") != "" {
+					n--
+				}
+				switch {
+				case c.get("token") == "" || n != 0:
+					return own(c)
+				case answer == "":
+					return "", stream.NoRows
+				}
+				return answer, nil
+			}
 		}
 		type move struct {
 			calls, kind, wait int
@@ -456,23 +538,7 @@ func TestDriftOfALiveList(t *testing.T) {
 		}
 		v.ahead, v.behind, v.ceiling, v.life = nil, nil, 0, 0
 		v.clock.Add(60e6)
-		// Killed after any STATE, and resumed.
-		cuts := map[string]string{}
-		var written []string
-		for _, m := range res.lines {
-			switch m.Type {
-			case "RECORD":
-				written = append(written, fmt.Sprintf("%v.%v", m.Record["id"], m.Record["v"]))
-			case "STATE":
-				cuts[string(m.Value)] = strings.Join(written, " ")
-			}
-		}
-		for state, before := range cuts {
-			rest := v.good(state)
-			have := append(strings.Fields(before), rest.records("orders")...)
-			require.Subset(t, have, v.versions(), "after %s", state)
-			v.once(t, rest, strings.Fields(before)...)
-		}
+		v.resumable(t, res)
 	})
 }
 

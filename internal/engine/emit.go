@@ -109,6 +109,9 @@ func (r *run) saveState() error {
 	if r.HoldState {
 		return nil
 	}
+	if err := r.flush(); err != nil {
+		return err
+	}
 	return r.Out.State(r.State)
 }
 
@@ -132,13 +135,20 @@ func (r *run) emitItem(l *lane, it *item) error {
 	}
 	for i := range it.blocks {
 		f, b := l.feeds[i].rd, &it.blocks[i]
-		f.answered = true
+		if f.lost != nil {
+			continue // what lanes after the one that lost it brought
+		}
+		f.heeds(b)
+		if b.lost != nil && b.records == 0 {
+			f.loses(b.lost)
+			continue
+		}
 		if err := r.announce(f); err != nil {
 			return err
 		}
 		if b.lines != nil && b.records > 0 {
 			lines, records := r.within(f, *b.lines, b.records)
-			if err := r.Out.Records(lines); err != nil {
+			if err := r.write(rd, f, lines); err != nil {
 				return err
 			}
 			f.written += records
@@ -153,6 +163,15 @@ func (r *run) emitItem(l *lane, it *item) error {
 			p.raise(b.max.v)
 			f.pending[l.part.ID] = p
 		}
+		if b.skipped {
+			f.skip(l.part.ID)
+		}
+		if b.lost != nil {
+			f.loses(b.lost)
+		}
+	}
+	if !rd.wanted() {
+		return r.endStream(rd, nil)
 	}
 	if it.skipped {
 		rd.skip(l.part.ID)
@@ -201,6 +220,9 @@ func (r *run) endSlice(l *lane) error {
 		return nil
 	}
 	for _, f := range l.rd.family() {
+		if f.lost != nil {
+			continue
+		}
 		if done, err := r.ends(f, l.part.ID); err != nil {
 			return err
 		} else if done {
@@ -337,6 +359,7 @@ func (r *run) endStream(rd *reader, err error) error {
 	}
 	rd.bequeath()
 	for _, f := range rd.family() {
+		err := f.fate(err)
 		f.over, f.err = true, err
 		f.gone.note(0)
 		close(f.closed)

@@ -137,7 +137,7 @@ func Run(ctx context.Context, o Options) *Report {
 	if !o.End.IsZero() && o.End.Before(r.upper) {
 		r.upper = o.End
 	}
-	return r.do(ctx)
+	return r.do(stream.Telling(ctx, o.Log.Warn))
 }
 
 type nobody struct{}
@@ -160,6 +160,8 @@ type run struct {
 	parts   parts
 	closed  closed
 	report  Report
+	holding *reader // the one with its family whose records are gathered
+	held    int     // their bytes
 
 	deletions deletionLists
 	untold    refusals // where to start was not told
@@ -176,6 +178,7 @@ func (r *run) do(ctx context.Context) *Report {
 		r.report.Err = err
 		return &r.report
 	}
+	r.tellUnbounded()
 	if err = r.open(ctx); err == nil {
 		err = r.sync(ctx)
 	}
@@ -198,7 +201,11 @@ func (r *run) do(ctx context.Context) *Report {
 		last.SetCurrentlySyncing("")
 	}
 	if fault.KindOf(err) != fault.Output || err == nil {
-		if err := r.Out.Final(last); err != nil {
+		err := r.flush()
+		if err == nil {
+			err = r.Out.Final(last)
+		}
+		if err != nil {
 			r.report.Err = err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -20,6 +21,9 @@ type fields struct {
 	names   []string
 	needed  func(name string) bool
 	unknown int // refusals
+	// ids is how many ids a call may hold, told by a refusal; 0 for as many as the
+	// table says.
+	ids atomic.Int64
 	// all: the parameter is left out, so that every field comes; can tells
 	// whether that may be.
 	all, can bool
@@ -99,7 +103,7 @@ func contains(names []string, name string) bool {
 // Members of our own, all beginning with "_", are not asked for.
 func (rd *reader) selection() *fields {
 	f := &fields{needed: func(name string) bool {
-		return slices.Contains(rd.s.Key, name) || rd.s.Cursor != nil && rd.s.Cursor.Field == name || slices.Contains(rd.capture, name)
+		return slices.Contains(rd.s.Key, name) || rd.s.Cursor != nil && rd.s.Cursor.Field == name || slices.Contains(rd.capture, name) && name != rd.tells
 	}}
 	for _, p := range rd.task.Schema.Properties {
 		if !strings.HasPrefix(p.Name, "_") && (rd.keeps(p.Name) || slices.Contains(rd.capture, p.Name)) {

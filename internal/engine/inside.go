@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -29,18 +28,13 @@ func (rd *reader) ride(f *reader) {
 	rd.riders = slices.Insert(rd.riders, rd.outer(), f)
 }
 
-// apart is a list that an answer did not hold, to be asked by itself.
-type apart struct {
-	f      *feed
-	step   int            // of the rider's path
-	values []stream.Param // of the object that lacked it
-	lent   []string       // what the carrier's row lends
-}
-
 // insides reads what lies inside of the carrier's row at b[i], which was converted
 // last, for the riders.
 func (l *lane) insides(b []byte, i int, st *pageState) error {
 	for _, f := range l.feeds[1+l.rd.outer():] {
+		if l.hasLost(f) {
+			continue
+		}
 		lent := l.borrowed(f)
 		l.give(f, lent)
 		if err := l.inside(f, b, i, 0, lent, st); err != nil {
@@ -106,6 +100,7 @@ func (l *lane) inside(f *feed, b []byte, i, step int, lent []string, st *pageSta
 			return l.inside(f, b, i, step+1, lent, st)
 		}
 		_, err := l.row(f, b, i, st)
+		f.rd.heard.Store(true) // there are rows, whatever refuses others
 		return err
 	})
 }
@@ -168,57 +163,6 @@ func scalars(b []byte, i int) ([]stream.Param, error) {
 	}
 	return out, m.Err()
 }
-
-// askApart asks for the lists that the answer at hand did not hold.
-func (l *lane) askApart(ctx context.Context, st *pageState) error {
-	for len(st.apart) > 0 {
-		list := st.apart[0]
-		st.apart = st.apart[1:]
-		req := &stream.Request{Lane: l.laneName(), Resource: list.f.rd.s.Name}
-		w := list.f.rd.s.With
-		text, last := w.Else[list.step], list.step+1 == len(w.Else)
-		req.URL = l.expand(stream.ExpandParams(text, list.values, pathEscape), pathEscape)
-		resp, err := l.fetch(ctx, req)
-		if errors.Is(err, stream.NoRows) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		l.give(list.f, list.lent)
-		var page jsonspan.Page // l.page must keep what the page itself told
-		err = bareRows.Walk(resp.Body, &page, func(_ int, b []byte, i int) (int, error) {
-			if last {
-				return l.row(list.f, b, i, st)
-			}
-			end, err := jsonspan.Value(b, i)
-			if err != nil {
-				return 0, err
-			}
-			return end, l.inside(list.f, b, i, list.step+1, list.lent, st)
-		})
-		if err == nil && !page.Found(0) {
-			err = &jsonspan.ShapeError{Found: "no array"}
-		}
-		if err != nil {
-			err = l.shapeFault(err, resp)
-			release(resp)
-			return err
-		}
-		list.f.conv.Forget()
-		release(resp)
-	}
-	return nil
-}
-
-// bareRows is the shape of an answer that is an array of rows.
-var bareRows = func() *jsonspan.Shape {
-	s, err := jsonspan.CompileShape(jsonspan.Paths{Rows: []string{""}})
-	if err != nil {
-		panic(err) // invariant: the one path is good
-	}
-	return s
-}()
 
 // laneName is the queue of the requests that the vendor wants one at a time.
 func (l *lane) laneName() string {

@@ -30,6 +30,7 @@ func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
 	for _, f := range l.feeds {
 		f.counted, f.inside = peak{}, peak{} // what was discarded does not count
 	}
+	l.came = 0
 	c := pageChain{}
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
@@ -37,6 +38,9 @@ func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
 	for n := 1; req != nil; n++ {
 		visited[requestHash(seed, req)] = struct{}{}
 		made, err := l.await(ctx, j, req)
+		if errors.Is(err, stream.NoRows) && n > 1 && j.Poll == nil {
+			err = errAnnounced
+		}
 		if errors.Is(err, stream.NoRows) {
 			break
 		}
@@ -47,11 +51,19 @@ func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
 		st := pageState{span: sp, chain: &c, within: true}
 		req, err = l.file(ctx, j, made, &st)
 		l.release(made.file)
+		if err == nil && req == nil && st.rows == 0 && n > 1 && j.Poll == nil {
+			err = errAnnounced
+		}
 		if err != nil {
 			l.discard()
 			return pageFault(n, err)
 		}
-		l.flush(item{covers: sp, upTo: l.reached(j, &c)})
+		l.came += int64(st.rows)
+		up := l.reached(j, &c)
+		if up.ok {
+			l.upTo = up
+		}
+		l.flush(item{covers: sp, upTo: up})
 		if l.enough() {
 			return nil
 		}
@@ -64,6 +76,15 @@ func (l *lane) job(ctx context.Context, j *stream.Job, sp span) error {
 	}
 	l.push(l.complete(sp))
 	return nil
+}
+
+// errAnnounced is an answer without rows where the one before it led on.
+var errAnnounced = absent("the vendor announced further rows, and gives none")
+
+// absent is the fault of a job that has no answer, no rows or no file, though it
+// should. Another way may have them.
+func absent(what string) error {
+	return &fault.Error{Kind: fault.Refused, Err: errors.New(what), Hint: "run again, and report it to the vendor if it stays"}
 }
 
 // reached is how far a bookmark may move after one of a job's files.
@@ -140,9 +161,13 @@ const (
 // await creates a job, watches it and returns its file.
 func (l *lane) await(ctx context.Context, j *stream.Job, req *stream.Request) (made, error) {
 	var waited time.Duration
-	for grown := firstPoll; ; grown = min(2*grown, lastPoll) {
+	for grown, polls := firstPoll, 0; ; grown, polls = min(2*grown, lastPoll), polls+1 {
 		l.address(req)
 		resp, err := l.fetch(ctx, req)
+		// What became of it is not told; only a report may be refused as an empty one.
+		if errors.Is(err, stream.NoRows) && j.Poll != nil && (polls > 0 || l.rd.s.Roads != nil) {
+			err = absent("the answer about the job is empty")
+		}
 		if err != nil {
 			return made{}, err
 		}
@@ -165,6 +190,9 @@ func (l *lane) await(ctx context.Context, j *stream.Job, req *stream.Request) (m
 		case step.Download != nil:
 			out.rows = step.Rows
 			out.file, err = l.download(ctx, j, step.Download)
+			if errors.Is(err, stream.NoRows) && step.Rows > 0 {
+				err = absent(fmt.Sprintf("the job told of %d rows, and its file has none", step.Rows))
+			}
 			return out, err
 		case step.Ask == nil:
 			return made{}, &fault.Error{Kind: fault.Internal, Err: errors.New("the job has neither a next question nor a file")}

@@ -32,6 +32,8 @@ type lane struct {
 	ties  ties    // the rows at the greatest value so far
 	// heavy: what is asked for next is a file, to be read in the lane's turn.
 	heavy bool
+	leave func() // gives the lane's slot back, once; nil where it has none
+	tallied
 	drift *drift // what the proofs of a list whose rows move need
 	spare []byte // for a row that is only looked at
 	// extra are the parameters of the list at hand, see lists and edited; turn
@@ -42,6 +44,7 @@ type lane struct {
 	// ignored: the vendor ignores the upper bound, so one window holds
 	// everything; loose: at least the lower one.
 	ignored, loose bool
+	narrowed       bool // answers had fewer rows than they tell
 
 	// Guarded by ahead.mu.
 	queue   []item
@@ -69,6 +72,7 @@ type feed struct {
 	given           int64   // records so far
 	edited          bool    // its rows changed, whatever their values
 	graves          *graves // of the stream's deletions, nil for none
+	lost            error   // what ended a rider alone, see askApart
 }
 
 // kidBound is what a kid of a feed's stream wants of its rows: those from low
@@ -84,6 +88,9 @@ type block struct {
 	records int64
 	parents []parentRow // rows for the kids of this stream
 	max     peak        // greatest value that may become a bookmark
+	// Of a rider's own lists: one was answered, one was left out, one ended it.
+	told, skipped bool
+	lost          error
 }
 
 // item is what a lane hands to the emitter.
@@ -193,7 +200,7 @@ func (l *lane) run(ctx context.Context) {
 	case ctx.Err() != nil:
 		err = errEnded
 	case err != nil && !errors.Is(err, errEnded): // else nobody wants the lane any more
-		err = l.rd.wrap("", err)
+		err = l.rd.wrap("", l.appeal(ctx, err))
 		if l.rd.survives(err) {
 			l.of.gone.note(l.n)
 			if e := fault.As(err); e.Partition {
@@ -239,10 +246,10 @@ func (l *lane) read(ctx context.Context) (err error) {
 	if p, ok := l.rd.surveyed(); ok {
 		return l.survey(ctx, sp, p)
 	}
-	if err = l.travel(ctx, sp); l.inParts(err) {
-		return l.each(ctx, sp)
+	if l.rd.s.Each != nil {
+		return l.wholeOrEach(ctx, sp)
 	}
-	return err
+	return l.travel(ctx, sp)
 }
 
 const (
@@ -267,6 +274,7 @@ func (l *lane) window(ctx context.Context, sp span) error {
 	grown := 0
 	var all gathered
 	var nulls int64
+	var short *shortage
 	for reread := 0; ; reread++ {
 		err := errWide
 		if !l.tooWide(sp) {
@@ -281,6 +289,8 @@ func (l *lane) window(ctx context.Context, sp span) error {
 				return err
 			}
 			return l.window(ctx, b)
+		case errors.As(err, &short):
+			return l.narrow(ctx, sp, short)
 		case errors.Is(err, errLoose):
 			sp.to = l.chain.to
 			l.chain.whole.note(l.at)
@@ -297,10 +307,7 @@ func (l *lane) window(ctx context.Context, sp span) error {
 			}
 			l.turn++
 			l.rd.run.Log.Debug("reading a window again", "stream", l.rd.s.Name, "window", l.label(sp), "reason", err.Error())
-			if l.upTo.ok && (sp.openFrom || l.upTo.v > sp.from) { // a bookmark covers what comes before
-				sp.from, sp.openFrom = l.upTo.v, false
-				l.feeds[0].low, l.feeds[0].cut = l.upTo.v+1, true
-			}
+			sp = l.uncovered(sp)
 			continue
 		case err != nil:
 			return err
@@ -381,6 +388,9 @@ func (l *lane) request(sp span) *stream.Request {
 	req := &stream.Request{Method: s.Method, Lane: l.laneName(), Resource: s.Name}
 	req.URL = l.expand(s.Path, pathEscape)
 	for _, p := range s.Params {
+		if l.unsaid(p.Value) {
+			continue
+		}
 		p.Value = l.expand(p.Value, func(v string) string { return v })
 		req.Params = append(req.Params, p)
 	}
@@ -552,6 +562,7 @@ func (l *lane) push(it item) { l.rd.run.ahead.push(l, it) }
 // flush hands over what the feeds hold.
 func (l *lane) flush(it item) {
 	for _, f := range l.feeds {
+		f.block.lost = f.lost
 		it.blocks = append(it.blocks, f.block)
 		for _, n := range f.conv.Notes() {
 			it.notes = append(it.notes, note{f.rd, n})

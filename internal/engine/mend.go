@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"hash/maphash"
-	"math"
-	"slices"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/paging"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
+
+// maxJoins is how often rows are put together by their ids before each is asked
+// for by itself.
+const maxJoins = 3
 
 // mend reads what may have been skipped: at the edges that are in doubt, and the
 // rows that changed while they were put together. Those that are found may have
@@ -35,7 +37,7 @@ func (l *lane) mend(ctx context.Context, c *pageChain, sp span) (mended bool, er
 			return false, l.restless(sp, errLive)
 		}
 		mended = true
-		if err := l.join(ctx, sp); err != nil {
+		if err := l.join(ctx, sp, attempt < maxJoins || l.rd.s.Chunked.One == ""); err != nil {
 			return false, err
 		}
 	}
@@ -69,6 +71,8 @@ func (l *lane) readFrom(ctx context.Context, sp span, r *reread) (pages int, err
 	for n := 1; req != nil; n++ {
 		resp, err := l.fetchFields(ctx, req, 0, n == 1)
 		switch {
+		case errors.Is(err, stream.NoRows) && n > 1: // the page before led here
+			return n, errHollow
 		case errors.Is(err, stream.NoRows):
 			return n, nil
 		case errors.Is(err, stream.Restart):
@@ -85,6 +89,8 @@ func (l *lane) readFrom(ctx context.Context, sp span, r *reread) (pages int, err
 		switch {
 		case err != nil:
 			return n, pageFault(n, err)
+		case n > 1 && st.rows == 0 && next == nil:
+			return n, errHollow
 		case st.chain.moved:
 			return n, errMoved
 		case r.done:
@@ -107,31 +113,4 @@ func (l *lane) readPage(ctx context.Context, n int, req *stream.Request, resp *s
 	next, err := paging.Next(l.rd.s.Page, req, paging.Head{Rows: st.rows, Capture: func(path string) []byte { return l.captured(&l.page, path) }})
 	l.flush(item{covers: l.span, ignored: l.ignored})
 	return next, err
-}
-
-// join asks for the torn rows by their ids, whatever they are like by now.
-func (l *lane) join(ctx context.Context, sp span) error {
-	d, c := l.drift, l.rd.s.Chunked
-	var ids []string
-	for _, t := range d.torn {
-		ids = append(ids, t.id)
-	}
-	slices.Sort(ids)
-	clear(d.torn)
-	for some := range slices.Chunk(ids, c.MaxIDs) {
-		req := l.byIDs(0, some)
-		resp, err := l.fetchFields(ctx, req, 0, true)
-		if errors.Is(err, stream.NoRows) {
-			continue // they were deleted
-		}
-		if err != nil {
-			return err
-		}
-		r := &reread{to: math.MaxInt64, page: map[uint64]int64{}, turned: map[uint64]int64{}}
-		st := pageState{span: sp, chain: &pageChain{}, drift: d, reread: r}
-		if _, err := l.readPage(ctx, 1, req, resp, &st); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -30,6 +30,8 @@ type pass struct {
 	all *gathered
 	// nulls gets the number of rows without replication value; nil for nobody.
 	nulls *int64
+	// within drops rows outside of the span.
+	within bool
 }
 
 // pageChain is what the pages of one read have in common.
@@ -50,12 +52,8 @@ type pageChain struct {
 	lastKey peak // of a Keyset that counts
 }
 
-// How many pages in a row may bring no new key (a vendor that ignores the page's
-// number would never end), and no row (filters empty pages that were cut before).
-const maxStale, maxEmpty = 3, 1000
-
 // pages reads one chain of pages. The rows are handed over page by page; an
-// error of errMoved, errGrown, errTwice, errLoose or errWide asks the caller to
+// error of errMoved, errGrown, errTwice, errLoose, errWide or a shortage asks the caller to
 // read again.
 func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) error {
 	rd := l.rd
@@ -72,7 +70,7 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 	visited := map[uint64]struct{}{}
 	seed := maphash.MakeSeed()
 	counted, total, shrunk := int64(-1), int64(-1), false // by the first page and by the last
-	ended := true                                         // the list, not the read
+	ended, promised := true, false                        // the list, not the read; the page at hand is to have rows
 	for n := 1; req != nil; n++ {
 		asked := l.asking()
 		shared := c.overlaps(pager, req)
@@ -96,12 +94,18 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			return errWide
 		}
 		if errors.Is(err, stream.NoRows) {
+			if n > 1 && paging.Led(pager, promised) {
+				if req, err = l.resumes(c, sp); err != nil {
+					return err
+				}
+				continue
+			}
 			ended = true
 			break
 		}
 		if errors.Is(err, stream.PastEnd) && n > 1 {
 			// Without a count, a refused page is how a list of full pages ends.
-			if total < 0 && countsRows(pager) || total >= 0 && c.seen.n >= total {
+			if total < 0 && countsRows(pager) && !promised || total >= 0 && c.seen.n >= total {
 				break
 			}
 			return errMoved
@@ -112,7 +116,7 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 		case err != nil:
 			return pageFault(n, err)
 		}
-		st := pageState{span: sp, pass: p, chain: c, drift: d, once: l.kept}
+		st := pageState{span: sp, pass: p, chain: c, drift: d, once: l.kept, within: p.within}
 		known, high := c.seen.n, c.prev
 		if err := l.convert(ctx, resp, &st); err != nil {
 			err = pageFault(n, l.shapeFault(err, resp))
@@ -120,10 +124,9 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			l.release(resp)
 			return err
 		}
-		if l.loose && !l.ignored && !l.endsChain(sp) {
-			l.discard()
+		if err := l.unsound(sp, st.rows); err != nil {
 			l.release(resp)
-			return errLoose
+			return err
 		}
 		c.rows += st.rows
 		if t, ok := l.total(&l.page); ok {
@@ -138,10 +141,19 @@ func (l *lane) pages(ctx context.Context, req *stream.Request, sp span, p pass) 
 			}
 		}
 		c.turned(pager, req, st.rows)
-		next, err := paging.Next(pager, req, paging.Head{
+		head := paging.Head{
 			Rows: st.rows, Seen: c.rows - c.shared, Shared: shared, Last: st.last, Most: c.most, Fullest: c.full,
 			Capture: func(path string) []byte { return l.captured(&l.page, path) },
-		})
+		}
+		next, err := paging.Next(pager, req, head)
+		if err == nil && next == nil && promised && st.rows == 0 {
+			l.release(resp)
+			if req, err = l.resumes(c, sp); err != nil {
+				return err
+			}
+			continue
+		}
+		promised = paging.Promises(pager, head)
 		if d != nil {
 			if ended = next == nil; l.beyondEnd(c) {
 				next = nil
@@ -216,32 +228,6 @@ func countsRows(p stream.Pager) bool {
 	return false
 }
 
-// progress refuses chains of pages that would never end: a request that was
-// made before, or page after page without a new row, or a higher replication
-// value: a row may change again and again while it is read.
-func (c *pageChain) progress(visited map[uint64]struct{}, next uint64, n, rows int, fresh bool) error {
-	if _, again := visited[next]; again {
-		return &fault.Error{Kind: fault.Contract, Err: errors.New("the pages lead in a circle"), Hint: "nothing was lost; report it to the vendor and run again"}
-	}
-	visited[next] = struct{}{}
-	if rows > 0 {
-		c.empty = 0
-	} else if c.empty++; c.empty >= maxEmpty {
-		return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("the last %d pages had no rows, and there is always a next one", maxEmpty), Hint: "report it to the vendor"}
-	}
-	if n == 1 || rows == 0 || fresh {
-		c.stale = 0
-		return nil
-	}
-	if c.stale++; c.stale < maxStale+c.slack {
-		return nil
-	}
-	if c.torn && rows < c.full {
-		return errTwice // no page is asked for in vain: each time rows came before it
-	}
-	return &fault.Error{Kind: fault.Contract, Err: fmt.Errorf("the last %d pages brought only rows that were there before", maxStale), Hint: "the vendor seems to ignore which page is asked for; report it"}
-}
-
 // wide tells whether a window of so many rows is to be cut before it is read.
 func (l *lane) wide(sp span, total int64) bool {
 	c := l.rd.s.Cursor
@@ -276,19 +262,6 @@ func (rd *reader) enough(given func(i int) int64) bool {
 	return true
 }
 
-func requestHash(seed maphash.Seed, r *stream.Request) uint64 {
-	var h maphash.Hash
-	h.SetSeed(seed)
-	h.WriteString(r.URL)
-	for _, p := range r.Params {
-		h.WriteByte(0)
-		h.WriteString(p.Name)
-		h.WriteByte(0)
-		h.WriteString(p.Value)
-	}
-	return h.Sum64()
-}
-
 // pageState is what one page adds to a read.
 type pageState struct {
 	span  span
@@ -308,6 +281,8 @@ type pageState struct {
 	once *once
 	// apart are lists that the page did not hold.
 	apart []apart
+	// ours is the last value of the scope's Tells that is no other partition's.
+	ours string
 }
 
 // convert turns the rows of an answer into lines, in one pass over its bytes.
@@ -341,9 +316,12 @@ func (l *lane) convert(ctx context.Context, resp *stream.Response, st *pageState
 	if err != nil {
 		return err
 	}
+	if err := l.rd.holds(&l.page); err != nil {
+		return err
+	}
 	for which, f := range l.feeds[:1+l.rd.outer()] {
 		// Where the carrier has no rows, that of a rider may be left out too.
-		if !l.rd.found(&l.page, which) && (which == 0 || st.rows > 0 && !f.rd.s.Optional) {
+		if !l.rd.found(&l.page, which) && st.rows > 0 && !f.rd.s.Optional {
 			return &jsonspan.ShapeError{Path: f.rd.s.Records, Found: "nothing"}
 		}
 		for _, i := range f.wait {
@@ -375,6 +353,10 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 		*f.lines = buf[:start]
 		return 0, err
 	}
+	if err := l.foreign(f, st); err != nil {
+		*f.lines = buf[:start]
+		return 0, err
+	}
 	own := f == l.feeds[0]
 	distinct := st.chain.seen.n
 	if own {
@@ -393,7 +375,7 @@ func (l *lane) row(f *feed, b []byte, i int, st *pageState) (end int, err error)
 	if _, keyed := f.conv.Cursor(); own && !keyed && st.chain.seen.n > distinct {
 		st.chain.nulls++
 	}
-	if own && st.chain.stitched(f, b[i:end]) {
+	if own && st.chain.stitched(f, b[i:end], st.chain.seen.n == distinct) {
 		*f.lines = buf[:start]
 		l.hold(f)
 		return end, nil
@@ -494,7 +476,7 @@ func (l *lane) beyond(v int64, sp span) (below, above bool) {
 	case stream.Instant:
 		slack *= 24 * 3600 * 1e6
 	}
-	if !l.rd.s.Cursor.Filtered() {
+	if p, ok := l.rd.s.Page.(stream.Single); !l.rd.s.Cursor.Filtered() || ok && p.Total != "" {
 		return false, false
 	}
 	return !sp.openFrom && v < sp.from-slack, !sp.openTo && !l.unended(sp) && v > sp.to+slack

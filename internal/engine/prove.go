@@ -167,7 +167,7 @@ func (l *lane) changes(ctx context.Context) (begun peak, told bool, err error) {
 		if err != nil {
 			return peak{}, false, err
 		}
-		if n > 1 && !first.ok {
+		if n > 1 && (!first.ok || rows == 0) {
 			return peak{}, false, nil
 		}
 		req = next
@@ -200,6 +200,9 @@ func (l *lane) vanished(ctx context.Context, begun peak) (told bool, err error) 
 	told = true
 	var row []byte
 	for _, x := range gone {
+		if err := l.whole(x, nil); err != nil {
+			return false, l.rd.wrap("deletions, "+l.rd.s.Deletions.Stream, err)
+		}
 		if !l.concerns(x, nil) {
 			continue
 		}

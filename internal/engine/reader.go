@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +55,7 @@ type reader struct {
 	gone     earliest                       // the lane that failed, 0 for the end of the stream: later ones ask no more
 	fields   *fields                        // of a stream with a Select
 	reset    sync.Map                       // partitions whose bookmark means nothing any more
+	tells    string                         // the scope's Tells, of a stream whose rows have it
 
 	weighed map[string]bool // captured members that are only compared
 	refused atomic.Int64    // parents whose children were refused
@@ -61,13 +63,19 @@ type reader struct {
 	heard   atomic.Bool  // something was not refused
 	size    atomic.Int64 // of the pages that a Survey asks, once one was refused
 	noZero  atomic.Bool  // there is no page 0
+	fullest atomic.Int64 // rows of the fullest answer without a page's number
+	// fromFirst: the page of that number has the rows that come without a number.
+	fromFirst atomic.Bool
+	capped    atomic.Bool // answers have fewer rows than they tell, whatever the bounds
 
-	rows   *parentRows   // of a parent: its rows, as its kids need them
-	closed chan struct{} // closed when the stream is over
+	own    *singer.Schema // what the values of the replication key are
+	rows   *parentRows    // of a parent: its rows, as its kids need them
+	closed chan struct{}  // closed when the stream is over
 	// The rest belongs to the emitter.
 	begun    bool
 	begin    time.Time
 	written  int64
+	held     []byte // records that are gathered
 	bytes    int64
 	answered bool // a page has come
 	schemaUp bool // SCHEMA is written
@@ -83,6 +91,7 @@ type reader struct {
 	whole    map[string]bool // those within something that were read whole
 	united   map[string]peak // what those are within that were, of a full refresh
 	over     bool
+	lost     error // what ended a rider before its carrier
 	err      error
 	ignored  bool // told that the vendor ignores the filter
 }
@@ -104,7 +113,13 @@ func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 		if p == nil {
 			return nil, &fault.Error{Kind: fault.Config, Stream: s.Name, Err: errors.New("the catalog lacks the replication key " + s.Cursor.Field), Hint: "run --discover again and use its catalog"}
 		}
-		rd.unit = unit(p)
+		// A catalog may have made something else of it for the output; of a stream
+		// that was found nobody else knows what it is.
+		rd.own = p
+		if own, err := Schema(r.Source, s); err == nil {
+			rd.own = cmp.Or(own.Property(s.Cursor.Field), p)
+		}
+		rd.unit = unit(rd.own)
 	}
 	if s.Scope != "" {
 		for i, name := range r.Source.Scopes[s.Scope].Inject {
@@ -124,6 +139,7 @@ func newReader(r *run, s *stream.Stream, t *Task) (*reader, error) {
 	if ks, ok := s.Page.(stream.Keyset); ok {
 		rd.need(ks.Field)
 	}
+	rd.telltale()
 	if s.With != nil && s.With.On != "" {
 		rd.need(s.With.On)
 	}
@@ -207,7 +223,7 @@ func (rd *reader) prepare() error {
 	}
 	plan, err := record.Compile(record.Options{
 		Stream: s.Name, Schema: rd.task.Schema, Selected: rd.keeps,
-		Key: s.Key, Cursor: cursor, Lift: s.Lift, Ignore: s.Ignore, Trim: s.Trim,
+		Key: s.Key, Cursor: cursor, CursorSchema: rd.own, CursorConvert: rd.conversion(cursor, rd.own), Lift: s.Lift, Ignore: s.Ignore, Trim: s.Trim,
 		Inject: rd.inject, Fill: rd.fills(), Convert: rd.conversions(), Zone: zone, Capture: rd.capture, IgnoreValue: rd.run.Source.Ignore,
 	})
 	if err != nil {
@@ -532,17 +548,21 @@ func (p *parentRows) add(part string, row parentRow) {
 // conversions are the source's own, by property.
 func (rd *reader) conversions() map[string]record.Convert {
 	out := make(map[string]record.Convert, len(rd.s.Convert))
-	if instant := rd.run.Source.Instant; instant != nil {
-		for _, p := range rd.task.Schema.Properties {
-			if p.Schema.Format == "date-time" {
-				if f := instant(rd.run.Config, p.Name); f != nil {
-					out[p.Name] = f
-				}
-			}
+	for _, p := range rd.task.Schema.Properties {
+		if f := rd.conversion(p.Name, p.Schema); f != nil {
+			out[p.Name] = f
 		}
 	}
-	for name, f := range rd.s.Convert {
-		out[name] = f
-	}
 	return out
+}
+
+// conversion is that of one property, nil for none.
+func (rd *reader) conversion(name string, p *singer.Schema) record.Convert {
+	if f, ok := rd.s.Convert[name]; ok {
+		return f
+	}
+	if instant := rd.run.Source.Instant; instant != nil && p != nil && p.Format == "date-time" {
+		return instant(rd.run.Config, name)
+	}
+	return nil
 }

@@ -56,22 +56,33 @@ const toldRefusals = 3
 // skips tells whether an error refuses the children of one parent, and notes that
 // it is left out.
 func (l *lane) skips(err error) bool {
+	if !l.refuses(err) {
+		return false
+	}
+	l.leaveOut(l.rd, err)
+	l.push(item{skipped: true})
+	return true
+}
+
+// refuses tells whether an error refuses the children of one parent.
+func (l *lane) refuses(err error) bool {
 	if err == nil || l.parent == nil {
 		return false
 	}
 	e := fault.As(err)
 	told := e != nil && !e.Whole && e.Kind != fault.Auth && e.Kind != fault.Quota && slices.Contains(l.rd.s.Parent.Refusals, e.Status)
-	if !told && !errors.Is(err, stream.SkipParent) {
-		return false
+	return told || errors.Is(err, stream.SkipParent)
+}
+
+// leaveOut tells of a parent whose children a stream, the lane's or one that rides
+// on it, leaves out.
+func (l *lane) leaveOut(rd *reader, err error) {
+	if n := rd.refused.Add(1); n <= toldRefusals {
+		l.rd.run.Log.Warn("the children of one row cannot be read, it is skipped", "stream", rd.s.Name, "parent", l.parentName(), "reason", err.Error())
 	}
-	if n := l.rd.refused.Add(1); n <= toldRefusals {
-		l.rd.run.Log.Warn("the children of one row cannot be read, it is skipped", "stream", l.rd.s.Name, "parent", l.parentName(), "reason", err.Error())
+	if e := fault.As(err); e == nil || !slices.Contains(l.rd.s.Parent.None, e.Status) {
+		rd.refusal.CompareAndSwap(nil, &err)
 	}
-	if e == nil || !slices.Contains(l.rd.s.Parent.None, e.Status) {
-		l.rd.refusal.CompareAndSwap(nil, &err)
-	}
-	l.push(item{skipped: true})
-	return true
 }
 
 // refusedAll is the fault of a stream of which every parent's children were
@@ -81,11 +92,20 @@ func (rd *reader) refusedAll() error {
 	if first == nil || rd.heard.Load() {
 		return nil
 	}
-	out := &fault.Error{Kind: fault.Refused, Err: fmt.Errorf("all are refused, for every row of %s: %w", rd.up.s.Name, *first), Hint: "deselect the stream, if the account does not have it"}
+	out := &fault.Error{Kind: fault.Refused, Err: fmt.Errorf("all are refused, for every row of %s: %w", rd.parentStream(), *first), Hint: "deselect the stream, if the account does not have it"}
 	if e := fault.As(*first); e != nil {
 		out.Kind, out.Status = e.Kind, e.Status
 	}
 	return rd.wrap("", out)
+}
+
+// parentStream is the stream whose rows the children belong to.
+func (rd *reader) parentStream() string {
+	up := rd.up
+	if rd.s.With != nil && up.up != nil { // the carrier is their list, not their parent
+		up = up.up
+	}
+	return up.s.Name
 }
 
 func (l *lane) parentName() string {

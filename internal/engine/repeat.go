@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -89,12 +90,13 @@ func (c *pageChain) turned(p stream.Pager, req *stream.Request, rows int) {
 
 // stitched tells whether a row that was just converted is the one that the page
 // before ended with, as it was.
-func (c *pageChain) stitched(f *feed, raw []byte) bool {
-	if o, ok := f.rd.s.Page.(stream.Offset); !ok || !o.Overlap {
+func (c *pageChain) stitched(f *feed, raw []byte, known bool) bool {
+	o, ok := f.rd.s.Page.(stream.Offset)
+	switch {
+	case !ok || !o.Overlap:
 		return false
-	}
-	if o, ok := f.rd.s.Page.(stream.Offset); ok && o.Numbered {
-		return c.sewn(f.conv.KeyHash())
+	case o.Numbered:
+		return c.sewn(f.conv.KeyHash(), o.Grows && known)
 	}
 	key, hash := f.conv.KeyHash(), maphash.Bytes(seamSeed, raw)
 	same := c.open && key == c.key && hash == c.raw
@@ -106,12 +108,23 @@ func (c *pageChain) stitched(f *feed, raw []byte) bool {
 // sewn is stitched for pages that may begin with several rows of the one before.
 // What it holds beside its key need not be the same: a row that changed meanwhile
 // is stamped later than the bookmark.
-func (c *pageChain) sewn(key uint64) bool {
+//
+// known: the row came before, in a list that Grows in front. Then the page begins
+// earlier than it was to: nothing was skipped as long as the last row of the page
+// before follows.
+func (c *pageChain) sewn(key uint64, known bool) bool {
 	c.here, c.open = append(c.here, key), false
 	if len(c.due) == 0 {
 		return false
 	}
+	last := c.due[len(c.due)-1]
 	same := c.due[0] == key
+	if !same && known {
+		if c.shared++; key == last {
+			c.due = nil
+		}
+		return true
+	}
 	c.due = c.due[1:]
 	if !same {
 		c.torn, c.due = true, nil
@@ -120,6 +133,16 @@ func (c *pageChain) sewn(key uint64) bool {
 }
 
 var seamSeed = maphash.MakeSeed()
+
+// uncovered is what is to be read again of a span: a bookmark covers what comes
+// before.
+func (l *lane) uncovered(sp span) span {
+	if l.upTo.ok && (sp.openFrom || l.upTo.v > sp.from) {
+		sp.from, sp.openFrom = l.upTo.v, false
+		l.feeds[0].low, l.feeds[0].cut = l.upTo.v+1, true
+	}
+	return sp
+}
 
 // lists reads a span of each of the stream's lists.
 func (l *lane) lists(ctx context.Context, sp span) error {
@@ -139,6 +162,12 @@ func (l *lane) lists(ctx context.Context, sp span) error {
 		}
 	}
 	return nil
+}
+
+// unsaid tells a parameter that is nothing but a value of the partition's which
+// this one does not have: it is left out.
+func (l *lane) unsaid(value string) bool {
+	return slices.ContainsFunc(l.part.Values, func(v stream.Param) bool { return v.Value == "" && value == "{"+v.Name+"}" })
 }
 
 // another adds what a list is asked for by: the pass, and the order of a read

@@ -54,7 +54,7 @@ func (l *lane) travel(ctx context.Context, sp span) error {
 	if err != nil && l.canDoWithout(err, only) {
 		l.rd.run.Log.Warn("a faster way to this stream cannot be taken, it is read page by page", "stream", l.rd.s.Name, "way", way.Name, "reason", err.Error())
 		l.discard()
-		return l.window(ctx, left)
+		return l.window(ctx, l.uncovered(left))
 	}
 	return err
 }
@@ -238,15 +238,30 @@ func (l *lane) by(ctx context.Context, way *stream.Road, sp span, rows int64, to
 		}
 	}
 	a, b, ok := l.cut(sp)
-	if !told || way.MaxRows <= 0 || rows <= way.MaxRows || !ok {
-		return sp, l.job(ctx, way.Job, sp)
-	}
-	for _, half := range []span{a, b} {
-		left = span{from: half.from, to: sp.to, openFrom: half.openFrom, openTo: sp.openTo}
-		if rows, told, err = l.countRows(ctx, half); err != nil {
-			return left, err
+	if !told || way.MaxRows <= 0 || rows <= way.MaxRows || !ok || l.miscounted {
+		err := l.job(ctx, way.Job, sp)
+		if err == nil && told && !l.enough() && rows > 4*l.came+way.MaxRows/4 {
+			l.miscount(fmt.Sprintf("%d were counted of %d", rows, l.came))
 		}
-		rest, err := l.by(ctx, way, half, rows, told)
+		return sp, err
+	}
+	halves := [2]struct {
+		span
+		rows int64
+		told bool
+	}{{span: a}, {span: b}}
+	for i := range halves {
+		h := &halves[i]
+		if h.rows, h.told, err = l.countRows(ctx, h.span); err != nil {
+			return sp, err
+		}
+	}
+	if h := halves; h[0].told && h[1].told && h[0].rows+h[1].rows > rows+rows/2 {
+		l.miscount(fmt.Sprintf("%d were counted of a whole, %d of its halves", rows, h[0].rows+h[1].rows))
+		return l.by(ctx, way, sp, rows, false)
+	}
+	for _, half := range halves {
+		rest, err := l.by(ctx, way, half.span, half.rows, half.told)
 		if err != nil {
 			rest.to, rest.openTo = sp.to, sp.openTo
 			return rest, err
@@ -256,6 +271,21 @@ func (l *lane) by(ctx context.Context, way *stream.Road, sp span, rows int64, to
 		}
 	}
 	return span{}, nil
+}
+
+// tallied is what became of the vendor's counts.
+type tallied struct {
+	came       int64 // rows of the last job
+	miscounted bool  // the counts are wrong
+}
+
+// miscount notes that the vendor's counts are wrong: by them a window would be cut
+// down to seconds, each of which costs a job. What is left is read in one.
+func (l *lane) miscount(how string) {
+	if !l.miscounted {
+		l.rd.run.Log.Warn("the service counts rows wrongly, its counts are not used any more", "stream", l.rd.s.Name, "reason", how)
+	}
+	l.miscounted = true
 }
 
 // holdsNothing asks for the first page from a span's beginning on: where rows come

@@ -66,7 +66,9 @@ func crossroads(only string) stream.Stream {
 						if string(r.Body) == "refused" {
 							return stream.Step{}, &fault.Error{Kind: fault.Transient, Err: errors.New("the vendor gave up")}
 						}
-						return stream.Step{Download: &stream.Request{URL: "file", Params: []stream.Param{{Name: "of", Value: string(r.Body)}}}}, nil
+						of, rows, _ := strings.Cut(string(r.Body), "#")
+						n, _ := strconv.ParseInt(rows, 10, 64)
+						return stream.Step{Download: &stream.Request{URL: "file", Params: []stream.Param{{Name: "of", Value: of}}}, Rows: n}, nil
 					},
 					Rows: read,
 				},
@@ -106,7 +108,9 @@ func (w *world) serve(tt *table) {
 		return out
 	}
 	w.v.on["count"] = func(c call) (string, error) { return strconv.Itoa(len(rows(c))), nil }
-	w.v.on["jobs"] = func(c call) (string, error) { return c.get("since") + " " + c.get("until"), nil }
+	w.v.on["jobs"] = func(c call) (string, error) {
+		return fmt.Sprintf("%s %s#%d", c.get("since"), c.get("until"), len(rows(c))), nil
+	}
 	w.v.on["file"] = func(c call) (string, error) {
 		since, until, _ := strings.Cut(c.get("of"), " ")
 		of := rows(call{params: []stream.Param{{Name: "since", Value: since}, {Name: "until", Value: until}}})
@@ -244,6 +248,8 @@ func TestRoads(t *testing.T) {
 			"nor if insisted on": {"bulk", func(w *world) { w.v.on["jobs"] = func(call) (string, error) { return "", denied } }, "no scope"},
 			"the job fails":      {"", func(w *world) { w.v.on["jobs"] = func(call) (string, error) { return "refused", nil } }, "gave up"},
 			"another form":       {"bulk", func(w *world) { w.v.on["file"] = func(call) (string, error) { return "form", nil } }, "form that is not known"},
+			"no file":            {"bulk", func(w *world) { w.v.on["file"] = func(call) (string, error) { return "", stream.NoRows } }, "the job told of 20 rows, and its file has none"},
+			"no word of it":      {"bulk", func(w *world) { w.v.on["jobs"] = func(call) (string, error) { return "", stream.NoRows } }, "the answer about the job is empty"},
 			"a broken file":      {"", func(w *world) { w.v.on["file"] = func(call) (string, error) { return "{", nil } }, "json"},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -260,12 +266,51 @@ func TestRoads(t *testing.T) {
 			})
 		}
 	})
+	t.Run("a query that leads on to nothing", func(t *testing.T) {
+		for what, err := range map[string]error{"no rows": stream.NoRows, "an empty list": nil} {
+			w, _ := start(t, "query", 20)
+			w.End = time.Date(2026, 1, 26, 0, 0, 0, 0, time.UTC)
+			job := w.src.Streams[0].Roads.Ways[1].Job
+			read := job.Rows
+			job.Rows = func(body []byte, row func([]byte) error) (*stream.Request, error) {
+				if _, err := read(body, row); err != nil || len(body) == 0 {
+					return nil, err
+				}
+				return &stream.Request{Method: "POST", URL: "rest"}, nil
+			}
+			w.v.on["rest"] = func(call) (string, error) { return "", err }
+			require.Subset(t, w.good("").records("orders"), ids(20), what)
+			require.Contains(t, paths(w.v.asked()), "query rest orders", what)
+			require.Contains(t, w.log.String(), "announced further rows")
+		}
+	})
 	t.Run("what goes wrong on the way that is insisted on is told", func(t *testing.T) {
 		w, _ := start(t, "bulk", 20)
 		w.v.on["jobs"] = func(call) (string, error) { return "refused", nil }
 		res := w.run("")
 		require.ErrorContains(t, res.result("orders").Err, "the vendor gave up")
 		require.Empty(t, res.bookmark("orders", "modified"))
+	})
+	t.Run("counts that lie", func(t *testing.T) {
+		for what, count := range map[string]func(honest int64) int64{
+			"always the same":     func(int64) int64 { return 500_000 },
+			"a thousand times it": func(n int64) int64 { return 1000 * n },
+		} {
+			w, _ := start(t, "bulk", 60)
+			honest := w.v.on["count"]
+			w.v.on["count"] = func(c call) (string, error) {
+				text, err := honest(c)
+				return strconv.FormatInt(count(number(text)), 10), err
+			}
+			require.ElementsMatch(t, ids(60), w.good("").records("orders"), what)
+			n := w.v.pathsAsked()
+			require.LessOrEqual(t, n["jobs"], 60, what)
+			if what == "always the same" {
+				require.Equal(t, 1, n["jobs"])
+				require.Equal(t, 3, n["count"])
+			}
+			require.Equal(t, 1, strings.Count(w.log.String(), "counts rows wrongly"), what)
+		}
 	})
 	t.Run("what ends the run is not walked round", func(t *testing.T) {
 		w, _ := start(t, "", 20)

@@ -96,8 +96,9 @@ func (r *run) schedule(ctx context.Context, g *sync.WaitGroup, lanes chan<- *lan
 			case <-ctx.Done():
 				return errEnded
 			}
+			l.leave = sync.OnceFunc(func() { <-r.reading })
 			g.Go(func() {
-				defer func() { <-r.reading }()
+				defer l.leave()
 				l.run(ctx)
 			})
 		}

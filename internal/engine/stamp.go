@@ -12,7 +12,11 @@ func (rd *reader) valueOf(t time.Time) int64 {
 	if !rd.stamps() {
 		return rd.unit.FromTime(t)
 	}
-	y, m, d := t.In(rd.zone()).Date()
+	zone := rd.zone()
+	if t.Equal(rd.run.End) && t.Add(time.Microsecond).Truncate(24*time.Hour).After(t) {
+		zone = time.UTC // the end of a day that the user named
+	}
+	y, m, d := t.In(zone).Date()
 	return rd.unit.FromTime(time.Date(y, m, d, 0, 0, 0, 0, time.UTC))
 }
 

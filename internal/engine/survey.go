@@ -126,11 +126,15 @@ func (l *lane) readThrough(ctx context.Context, sp span, s surveying) (total int
 		}
 	} else if s.pager.Total == "" {
 		rows, _, err := l.page1(ctx, sp, s, c)
-		if err != nil || l.enough() || rows < max(s.pager.Survey.Least, 1) {
+		if err != nil || l.enough() || l.holdsAll(rows, s.pager) {
 			return total, c, err
 		}
 	}
 	numbered, stale := &pageChain{}, 0 // an unnumbered page comes again
+	first := s.pager.First
+	if s.pager.Total == "" && l.rd.fromFirst.Load() {
+		first++ // its rows are those of the unnumbered page
+	}
 	if s.pager.Total != "" {
 		numbered = c
 	}
@@ -139,7 +143,7 @@ func (l *lane) readThrough(ctx context.Context, sp span, s surveying) (total int
 			return total, c, pageFault(s.pager.First, err)
 		}
 	}
-	for n := s.pager.First; ; n++ {
+	for n := first; ; n++ {
 		known := numbered.seen.n
 		rows, told, err := l.numbered(ctx, sp, s, n, numbered)
 		switch e := fault.As(err); {
@@ -150,6 +154,9 @@ func (l *lane) readThrough(ctx context.Context, sp span, s surveying) (total int
 		}
 		if total < 0 {
 			total = told
+		}
+		if n == s.pager.First && s.pager.Total == "" && rows > 0 && numbered.seen.n == c.seen.n && !c.seen.merge(&numbered.seen) {
+			l.rd.fromFirst.Store(true)
 		}
 		if l.enough() || rows == 0 || total >= 0 && numbered.seen.n >= total {
 			break
@@ -169,6 +176,22 @@ func (l *lane) readThrough(ctx context.Context, sp span, s surveying) (total int
 		return total, c, nil
 	}
 	return total, c, l.pageZero(ctx, sp, s, c)
+}
+
+// holdsAll tells whether the answer without a page's number is the whole list: where
+// another one had more rows, or as many were asked for, nothing cut it off.
+func (l *lane) holdsAll(rows int, p stream.Number) bool {
+	for {
+		most := l.rd.fullest.Load()
+		switch {
+		case rows == 0:
+			return true
+		case rows < l.pageSize(p.Size) && (rows < p.Survey.Least || int64(rows) < most):
+			return true
+		case l.rd.fullest.CompareAndSwap(most, max(most, int64(rows))):
+			return false
+		}
+	}
 }
 
 // pageZero asks for the page that is there where pages count from 0. What refuses
@@ -285,6 +308,22 @@ func (l *lane) countedBy(ctx context.Context, s surveying) (total int64, err err
 		return total, nil
 	}
 	return total, err
+}
+
+// wholeOrEach reads a list as a whole, or where that is refused, once for each row
+// of another.
+func (l *lane) wholeOrEach(ctx context.Context, sp span) error {
+	c := &pageChain{}
+	_, _, err := l.one(ctx, sp, surveying{}, l.request(sp), c)
+	switch {
+	case l.inParts(err):
+		return l.each(ctx, sp)
+	case err != nil:
+		return pageFault(1, err)
+	}
+	l.tellAlike(c)
+	l.push(l.complete(sp))
+	return nil
 }
 
 // each reads a list that is refused as a whole, once for each row of another.

@@ -48,7 +48,7 @@ func TestMeta(t *testing.T) {
 			}},
 			{name: m.name + " of text", at: m.at(), to: to, exit: broken, does: func(w *wire) { w.answer("200 OK", `"x"`) }},
 			{name: m.name + " in HTML", at: m.at(), to: to, exit: broken, does: func(w *wire) { w.answer("200 OK", "<html>") }},
-			{name: m.name + " redirected", at: m.at(), to: to, exit: broken, except: map[string]int{exactOnline.name: noAuth}, does: func(w *wire) {
+			{name: m.name + " redirected", at: m.at(), to: to, exit: broken, does: func(w *wire) {
 				w.answer("302 Found", "{}", "Location: http://"+w.site.foreign.host)
 			}},
 		})

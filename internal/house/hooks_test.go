@@ -39,9 +39,10 @@ var agreed = map[string]map[string]int{
 	},
 	"slascone": {"Settings.Check": 2},
 	// Discover: the company's dictionary tells its columns. Open: its code names
-	// its number. Filter, Floor: dates are FoxPro literals of its clock.
+	// its number. Filter, Floor: dates are FoxPro literals of its clock. Appeal: the
+	// words of a refusal for lack of a module are not known, its dictionary tells.
 	"accountview": {
-		"Classify": 1, "Discover": 1, "Open": 1, "Zone": 1, "Settings.Check": 2, "Scopes.Expand": 3,
+		"Classify": 1, "Discover": 1, "Appeal": 1, "Open": 1, "Zone": 1, "Settings.Check": 2, "Scopes.Expand": 3,
 		"Streams.Cursor.Filter": 1, "Streams.Cursor.Floor": 1,
 	},
 	// Convert: ids come as text or number. Filter, Floor: days of the vendor's

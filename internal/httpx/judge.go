@@ -339,7 +339,7 @@ func (k *call) doc() string {
 func credentialKeys(a stream.Auth) []string {
 	switch a := a.(type) {
 	case stream.HeaderAuth:
-		return []string{a.Key}
+		return append([]string{a.Key}, a.Account...)
 	case stream.BasicAuth:
 		keys := []string{a.User, a.Password}
 		if a.BodyKey != "" {

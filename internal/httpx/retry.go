@@ -88,7 +88,9 @@ func (k *call) stand(ctx context.Context) bool {
 		}
 		return false
 	case told:
-		wait = max(wait, after)
+		if wait = max(wait, after); throttled {
+			wait = max(wait, k.opt.Budget.LeastWait())
+		}
 	case throttled:
 		wait = max(wait, k.throttle())
 	}
@@ -173,7 +175,7 @@ func (k *call) throttle() time.Duration {
 	first := k.opt.ThrottleWait
 	if first <= 0 {
 		first = k.opt.Budget.Window() / throttleShare
-		if own := k.opt.Budget.Throttle(); own > 0 {
+		if own := k.opt.Budget.Throttle(); own > 0 && !k.opt.Budget.Tells(k.req, k.answer.Header) {
 			// Not all at once again: what was too much may have been the number.
 			first = own + time.Duration(k.opt.Rand()*float64(own)/2)
 		}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -241,6 +242,39 @@ func TestThrottledWithoutRetryAfter(t *testing.T) {
 				for i, w := range tc.waits {
 					require.InDelta(t, w, (s.asked[i+1].at - s.asked[i].at).Seconds(), 0.001)
 				}
+			})
+		})
+	}
+}
+
+// A limit's headers tell when to come back: nothing else is waited for then.
+func TestThrottledByAClock(t *testing.T) {
+	minute := []stream.Limit{{
+		Kind: stream.Clock, N: 60, Per: time.Minute, Vendor: true, Wait: 61 * time.Second,
+		RemainingHeader: "Remaining", ResetHeader: "Reset",
+	}}
+	for name, tc := range map[string]struct {
+		told     bool
+		from, to float64
+	}{"told": {true, 40, 43}, "bare": {false, 61, 92}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				time.Sleep(20 * time.Second) // a bubble begins at midnight
+				limited := func() *http.Response {
+					resp := answer(429, "")
+					if tc.told {
+						resp.Header.Set("Remaining", "0")
+						resp.Header.Set("Reset", strconv.FormatInt(time.Now().Truncate(time.Minute).Add(time.Minute).UnixMilli(), 10))
+					}
+					return resp
+				}
+				s := play(limited, good)
+				_, err := client(t, s, func(o *Options) { o.Budget = budget.New(minute, budget.Options{}) }).Fetch(t.Context(), &stream.Request{URL: "x"})
+				require.NoError(t, err)
+				require.Len(t, s.asked, 2)
+				waited := (s.asked[1].at - s.asked[0].at).Seconds()
+				require.GreaterOrEqual(t, waited, tc.from)
+				require.LessOrEqual(t, waited, tc.to)
 			})
 		})
 	}

@@ -41,7 +41,8 @@ func place(end, most int) (size, from int) {
 // numberedNext is Next of an Offset that is Numbered.
 func numberedNext(p stream.Offset, r *stream.Request, h Head) *stream.Request {
 	from, asked := Position(p, r), Asked(p, r, p.Size)
-	if h.Rows <= h.Shared || h.Rows < asked && (from > 0 || h.Rows < p.Least) {
+	more, told := boolean(h.Capture(p.More))
+	if h.Rows <= h.Shared || told && !more || !told && h.Rows < asked && (from > 0 || h.Rows < p.Least) {
 		return nil
 	}
 	return At(p, r, from+h.Rows, h.Most)

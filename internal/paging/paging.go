@@ -42,12 +42,14 @@ func Captures(p stream.Pager) []string {
 		}
 	}
 	switch p := p.(type) {
+	case stream.Single:
+		add(p.Total)
 	case stream.NextLink:
 		add(p.Next, p.Total)
 	case stream.Number:
 		add(p.More, stream.TotalPath(p))
 	case stream.Offset:
-		add(p.Total)
+		add(p.More, p.Total)
 	case stream.Token:
 		add(p.Token, p.More)
 	}
@@ -163,6 +165,10 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		if err != nil || link == "" {
 			return nil, err
 		}
+		if strings.HasPrefix(link, "?") { // a query alone is one of the page's own path
+			path, _, _ := strings.Cut(r.URL, "?")
+			link = path + link
+		}
 		if link == r.URL {
 			return nil, loop("the link to the next page points to the page itself")
 		}
@@ -205,6 +211,12 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 		if token == "" && told {
 			return nil, &fault.Error{Kind: fault.Contract, Err: errors.New(p.More + " is true, but there is no " + p.Token), Hint: "the rows after this page cannot be asked for; report it to the vendor"}
 		}
+		if token == "" && p.More != "" && p.Size > 0 && h.Rows >= Asked(p, r, p.Size) {
+			return nil, &fault.Error{
+				Kind: fault.Contract, Err: errors.New("a full page tells neither " + p.More + " nor " + p.Token),
+				Hint: "whether rows follow cannot be known; run again, and report it to the vendor if it stays",
+			}
+		}
 		if token == "" {
 			return nil, nil
 		}
@@ -234,10 +246,48 @@ func Next(p stream.Pager, r *stream.Request, h Head) (*stream.Request, error) {
 	return &out, nil
 }
 
+// Promises tells whether the vendor said, in the answer h, that rows follow it: a
+// page without any then contradicts. What is only tried because a page was full
+// may be empty; so may what a NextLink without Total leads to, for some services
+// give a link after each full page (Exact Online: CLIENT, picqer exact-php-client).
+func Promises(p stream.Pager, h Head) bool {
+	tells := func(more, total string) bool {
+		if follow, told := boolean(h.Capture(more)); told {
+			return follow
+		}
+		n, told := h.counted(total)
+		return told && h.Seen < n
+	}
+	switch p := p.(type) {
+	case stream.NextLink:
+		return tells("", p.Total)
+	case stream.Number:
+		return tells(p.More, stream.TotalPath(p))
+	case stream.Offset:
+		return tells(p.More, p.Total)
+	case stream.Token:
+		return true // it leads to rows, or there is none
+	}
+	return false
+}
+
+// Led tells whether an answer without even an empty list contradicts the one
+// before it: that promised rows, or it led there by a link.
+func Led(p stream.Pager, promised bool) bool {
+	_, link := p.(stream.NextLink)
+	return promised || link
+}
+
 // all tells whether as many rows came as the vendor counts.
 func (h Head) all(total string) bool {
+	n, told := h.counted(total)
+	return told && h.Seen >= n
+}
+
+// counted is how many rows the vendor counts, if it tells.
+func (h Head) counted(total string) (n int, told bool) {
 	n, err := strconv.Atoi(strings.Trim(string(h.Capture(total)), `"`))
-	return err == nil && h.Seen >= n
+	return n, err == nil
 }
 
 // Sized asks for rows of a size, without saying which page.

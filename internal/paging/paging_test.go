@@ -99,6 +99,7 @@ func TestNext(t *testing.T) {
 		{name: "link", pager: stream.NextLink{Next: "next"}, req: asked(filter, header), told: map[string]string{"next": `"https://h/u?since=x&page=2"`}, want: "GET https://h/u?since=x&page=2 If-Modified-Since=y@header"},
 		{name: "link with escapes", pager: stream.NextLink{Next: "d.__next"}, req: asked(), told: map[string]string{"d.__next": `"https:\/\/h\/u?a=\u0026"`}, want: "GET https://h/u?a=&"},
 		{name: "link of a POST", pager: stream.NextLink{Next: "next"}, req: post(filter, inBody, stream.Param{Name: "q", Value: "1", In: stream.InQuery}), told: map[string]string{"next": `"v"`}, want: "POST v since=x scope=z@body"},
+		{name: "link that is a query", pager: stream.NextLink{Next: "next"}, req: asked(filter), told: map[string]string{"next": `"?page=2"`}, want: "GET u?page=2"},
 		{name: "link null", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": "null"}, want: "end"},
 		{name: "link absent", pager: stream.NextLink{Next: "next"}, req: asked(), want: "end"},
 		{name: "link empty", pager: stream.NextLink{Next: "next"}, req: asked(), told: map[string]string{"next": `""`}, want: "end"},

@@ -273,20 +273,25 @@ func (c *Converter) observe(lit, b []byte, q *property) error {
 	return nil
 }
 
-// observeHidden works out a cursor that is not emitted.
+// observeHidden works out a cursor that is not emitted, or not as what it is.
 func (c *Converter) observeHidden(b []byte, q *property) {
 	s := &c.spans[q.slot]
 	switch {
 	case q.inject >= 0 && c.injected[q.inject].given:
-		if in := &c.injected[q.inject]; in.fits {
-			c.cursor, c.cursorOK = c.cursorOf(in.output, q.form)
+		in := &c.injected[q.inject]
+		if _, info, err := jsonspan.Scan(in.literal, 0); err == nil {
+			c.observeAs(in.literal, info, q)
 		}
 	case s.row == c.row:
-		out, ok := c.literal(c.clean[:0], b[s.start:s.end], s.info, q)
-		c.clean = out
-		if ok {
-			c.cursor, c.cursorOK = c.cursorOf(out, q.form)
-		}
+		c.observeAs(b[s.start:s.end], s.info, q)
+	}
+}
+
+func (c *Converter) observeAs(raw []byte, info jsonspan.Info, q *property) {
+	out, ok := c.literal(c.clean[:0], raw, info, q)
+	c.clean = out
+	if ok {
+		c.cursor, c.cursorOK = c.cursorOf(out, q.form)
 	}
 }
 

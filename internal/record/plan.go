@@ -41,8 +41,12 @@ type Options struct {
 	Selected func(name string) bool
 	// Key are the names of the key properties.
 	Key []string
-	// Cursor is the replication key property, or "".
-	Cursor string
+	// Cursor is the replication key property, or "". CursorSchema and CursorConvert
+	// tell what its values are, where Schema and Convert may have made something
+	// else of them for the output; nil: as there.
+	Cursor        string
+	CursorSchema  *singer.Schema
+	CursorConvert Convert
 	// Lift are object members whose own members come out one level higher: with
 	// "auditentry", auditentry.modified is the property auditentry_modified, and
 	// the object itself vanishes.
@@ -307,10 +311,12 @@ func (b *builder) addProperties() error {
 		if p.inject >= 0 {
 			b.injects[p.inject] = p
 		}
-		if !selected {
-			if p.cursor {
-				b.hidden = &p
+		if p.cursor {
+			if err := b.cursorApart(&p, selected); err != nil {
+				return fmt.Errorf("replication key %q: %w", sp.Name, err)
 			}
+		}
+		if !selected {
 			continue
 		}
 		if len(b.properties) == 0 {
@@ -325,6 +331,28 @@ func (b *builder) addProperties() error {
 	if b.Cursor != "" && b.Plan.cursor == NoCursor {
 		return fmt.Errorf("replication key %q is not in the schema", b.Cursor)
 	}
+	return nil
+}
+
+// cursorApart has the replication key looked at beside the output where it is not
+// in it, or in another form there.
+func (b *builder) cursorApart(p *property, selected bool) error {
+	own := *p
+	var err error
+	if b.CursorSchema != nil {
+		if own, err = b.property(&singer.Property{Name: b.Cursor, Schema: b.CursorSchema}); err != nil {
+			return err
+		}
+		own.slot, own.convert = p.slot, b.CursorConvert
+	}
+	if b.Plan.cursor, err = cursorKind(own.form); err != nil {
+		return err
+	}
+	if selected && own.form == p.form {
+		return nil
+	}
+	b.hidden = &own
+	p.cursor, p.watched = false, p.key
 	return nil
 }
 
@@ -397,11 +425,6 @@ func (b *builder) property(sp *singer.Property) (property, error) {
 	}
 	if p.key && len(b.Key) == 1 {
 		b.keyIsInt = p.form == formInteger
-	}
-	if p.cursor {
-		if b.Plan.cursor, err = cursorKind(p.form); err != nil {
-			return p, err
-		}
 	}
 	return p, nil
 }

@@ -174,6 +174,43 @@ func TestKeys(t *testing.T) {
 	require.False(t, ok)
 }
 
+// TestCursorApart: what a catalog makes of the replication key is written, and
+// what it is counts.
+func TestCursorApart(t *testing.T) {
+	for _, tt := range []struct {
+		own, typ, raw, out string
+		kind               record.CursorKind
+		want               int64
+	}{
+		{"integer", "string", `41207`, `"41207"`, record.CursorInteger, 41207},
+		{"integer", "date-time", `41207`, `null`, record.CursorInteger, 41207},
+		{"date-time", "date", `"1970-01-01T00:00:01Z"`, `null`, record.CursorInstant, 1e6},
+		{"date-time", "string", `"1970-01-01T00:00:01Z"`, `"1970-01-01T00:00:01Z"`, record.CursorInstant, 1e6},
+		{"date", "boolean", `"1970-01-02"`, `null`, record.CursorDate, 1},
+	} {
+		o := record.Options{
+			Schema: object(property("v", tt.typ), rescued()), Cursor: "v", CursorSchema: property("v", tt.own).Schema,
+		}
+		line, c := convert(t, o, `{"v":`+tt.raw+`}`)
+		require.Contains(t, line, `{"v":`+tt.out+`,`)
+		got, ok := c.Cursor()
+		require.True(t, ok)
+		require.Equal(t, tt.want, got)
+
+		o.Inject = []string{"v"} // as a scope or a stamp gives it
+		p, err := record.Compile(o)
+		require.NoError(t, err)
+		require.Equal(t, tt.kind, p.CursorKind())
+		c = p.NewConverter()
+		c.SetInject(0, []byte(tt.raw))
+		_, _, err = c.Append(nil, []byte(`{}`), 0)
+		require.NoError(t, err)
+		got, ok = c.Cursor()
+		require.True(t, ok)
+		require.Equal(t, tt.want, got)
+	}
+}
+
 func TestCursor(t *testing.T) {
 	instant := func(s string) int64 {
 		at, err := time.Parse(time.RFC3339Nano, s)

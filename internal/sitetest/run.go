@@ -104,7 +104,7 @@ func (s *Site) run(a Ask, out *Output, to io.Writer, log *slog.Logger) *engine.R
 	}
 	src := s.Source.For(c.Stream)
 	if a.Discover {
-		if src, err = found(ctx, src, client, c.Stream, given); err != nil {
+		if src, err = found(stream.Telling(ctx, log.Warn), src, client, c.Stream, given); err != nil {
 			require.NoError(s, writer.Final(state))
 			return &engine.Report{Err: err}
 		}

@@ -153,7 +153,10 @@ func rootMetadata(t *testing.T, st *stream.Stream, m map[string]json.RawMessage)
 	require.Equal(t, method, string(m["forced-replication-method"]), st.Name)
 	require.Equal(t, valid, string(m["valid-replication-keys"]), st.Name)
 	parent := ""
-	if st.Parent != nil {
+	switch {
+	case st.Below != "":
+		parent = `"` + st.Below + `"`
+	case st.Parent != nil:
 		parent = `"` + st.Parent.Stream + `"`
 	}
 	require.Equal(t, parent, string(m["parent-tap-stream-id"]), st.Name)

@@ -15,6 +15,8 @@ type Auth interface{ auth() }
 type HeaderAuth struct {
 	Header, Prefix string
 	Key            string // config key of the credential
+	// Account names config keys that are refused as the credential is, if wrong.
+	Account []string
 }
 
 // BasicAuth sends HTTP Basic and, where the vendor wants one, a key in the
@@ -166,6 +168,8 @@ type Limit struct {
 	// Wait is the least wait after a first 429 that tells no other; it doubles
 	// from one to the next. 0 leaves it to the client.
 	Wait time.Duration
+	// Firm: the vendor wants Wait after a 429 that tells a shorter one, too.
+	Firm bool
 }
 
 // Total tells how many credits an account has in all. It is asked once, when an

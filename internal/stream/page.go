@@ -5,7 +5,14 @@ package stream
 type Pager interface{ pager() }
 
 // Single is an answer that holds all rows.
-type Single struct{}
+type Single struct {
+	// Total is the path of the number of rows, "" where it is not told: an answer with
+	// fewer is not taken for whole. Where a Cursor bounds the list at both ends, its
+	// halves are asked for, down to a day; what is short then is a fault. Rows that
+	// lie outside of the bounds do not tell that these are ignored: the count tells
+	// what an answer lacks, and they may be those of another date than Field.
+	Total string
+}
 
 // NextLink follows the URL that the vendor gives, verbatim.
 type NextLink struct {
@@ -37,7 +44,7 @@ type Survey struct {
 	From string
 	// Least is the size below which no vendor's pages are: one that is refused
 	// with 400 is halved down to it, and of a list without Total fewer rows are
-	// all there are.
+	// all there are, as they are where another list of the stream had more.
 	Least int
 }
 
@@ -55,6 +62,12 @@ type Offset struct {
 	// list is long.
 	Overlap bool
 	Orders  []Param
+	// More is the path of a boolean that tells whether pages follow, "" where there
+	// is none; only of Numbered lists.
+	More string
+	// Grows: rows may be added in front of a Numbered list while it is read, which
+	// brings rows again and skips none.
+	Grows bool
 	// Numbered: the vendor counts pages from 1 in place of rows. Param is the
 	// number of a page, and pages Overlap since each has another size. A short
 	// page ends the list only where it is not the first or has less than Least

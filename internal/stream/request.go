@@ -89,6 +89,19 @@ func (e *UnknownField) Error() string {
 // Unwrap returns the refusal.
 func (e *UnknownField) Unwrap() error { return e.Err }
 
+// TooMany is, inside the fault of a refusal, that of a request with more ids than
+// the vendor takes at once.
+type TooMany struct {
+	Limit int // as many are taken
+	Err   error
+}
+
+// Error tells the refusal.
+func (e *TooMany) Error() string { return e.Err.Error() }
+
+// Unwrap returns the refusal.
+func (e *TooMany) Unwrap() error { return e.Err }
+
 // What Classify may answer beside faults.
 var (
 	// Accept takes the answer as it is, whatever its status.

@@ -69,6 +69,10 @@ type Source struct {
 	// where nobody tells. Granted reads the answer.
 	Rights  func(*Stream, *Partition) *Request
 	Granted func(*Response) bool
+	// Appeal judges, of a vendor whose words tell nothing, why a stream is refused
+	// (fault.Refused) of which nothing came yet: it may ask, and returns the refusal
+	// as it is to be taken, or as it was given. nil where the words are all.
+	Appeal func(ctx context.Context, f Fetcher, c Config, s *Stream, refusal error) error
 	// Probe is the stream whose first page is the connection check.
 	Probe string
 	// Scopes name the ways in which streams are cut into partitions.
@@ -189,6 +193,9 @@ type Stream struct {
 	Elsewhere bool
 	// OneRow allows a bare object where an array of rows is expected.
 	OneRow bool
+	// NeverNull: the vendor's lists are empty where there are no rows, and one that
+	// is null breaks the contract. Elsewhere null is an empty list.
+	NeverNull bool
 	// Scalar is the member that holds an answer which is nothing but a number, a
 	// text or a boolean: a row of its own. "" for answers with rows.
 	Scalar string
@@ -228,6 +235,9 @@ type Stream struct {
 	Scope string
 	// Parent makes this stream a child: it is read once per parent row.
 	Parent *Parent
+	// Below names the stream that the catalog tells as the parent, where the vendor's
+	// is not the one in Parent, or there is none; "" for that of Parent.
+	Below string
 	// With makes this stream ride on the answers of another one.
 	With *With
 
@@ -285,6 +295,10 @@ type Chunked struct {
 	Key    string   // member by which the parts of a row are joined
 	IDs    string   // parameter that lists the keys of the rows wanted
 	MaxIDs int      // keys a call
+	// One is the path of one row, whose key is {id}, with every field: a row that is
+	// listed and does not come by its id is asked for there, and has gone if it is
+	// not there either. "": what does not come by its id has gone.
+	One string
 }
 
 // Roads are the ways to a stream's rows beside its pages. All give the same
@@ -454,7 +468,8 @@ type With struct {
 	// Else are asked, one for each name of Inside, where that member is null or
 	// absent, for a vendor who does not tell whether that means none: bare arrays.
 	// Empty: it means none. Their {placeholders} are the carrier's and the members
-	// of the object that lacks the rows.
+	// of the object that lacks the rows. What refuses or fails one concerns the rider
+	// alone; by the carrier's Parent.Refusals it is left out as that parent's rows.
 	Else []string
 	// Whole names members that a row in its own list has: where a row inside lacks
 	// one that is wanted, or has null there, the last list of Else is asked for too
@@ -492,7 +507,8 @@ type Partition struct {
 	// See Scope.Parts.
 	Within, Part string
 	Name         string // for people
-	// Values fill {placeholders} of the path and the parameters.
+	// Values fill {placeholders} of the path and the parameters. A parameter that is
+	// nothing but one of them is left out where that is "".
 	Values []Param
 	// Inject holds the JSON literals of the scope's Inject properties.
 	Inject []string
@@ -505,6 +521,9 @@ type Partition struct {
 	// user named it.
 	Skip   string
 	Chosen bool
+	// Others are the values of the scope's Tells that rows of other partitions have,
+	// with what these are called.
+	Others map[string]string
 }
 
 // Scope is one way to cut streams into partitions.
@@ -517,6 +536,11 @@ type Scope struct {
 	Parts string
 	// Noun is what a partition is called, for people.
 	Noun string
+	// Tells is a member by which a row may tell that the vendor took another
+	// partition for the one that was asked for, see Partition.Others: the partition
+	// fails, and Instead is what to do. A row that lacks it, or has a value that
+	// nobody knows, tells nothing. "" where rows tell nothing.
+	Tells, Instead string
 	// Expand lists the partitions, once per run, also those to be skipped.
 	Expand func(context.Context, Fetcher, Config) ([]Partition, error)
 }

@@ -208,6 +208,9 @@ func (v *validation) needs() {
 		v.say("has both Parent and With")
 		return
 	}
+	if s.Below != "" && (v.source.Stream(s.Below) == nil || s.Below == s.Name) {
+		v.say("is Below %s, which is no other stream", s.Below)
+	}
 	if s.Needs() == "" {
 		return
 	}
@@ -500,5 +503,8 @@ func (v *validation) chunked() {
 	}
 	if !slices.Contains(c.Always, c.Key) {
 		v.say("Always lacks the Key of Chunked")
+	}
+	if c.One != "" && !strings.Contains(c.One, "{id}") {
+		v.say("Chunked.One has no {id}")
 	}
 }

@@ -57,6 +57,9 @@ func (v *validation) sizes() {
 		if p.Numbered && (!p.Overlap || p.SizeParam == "" || p.Size <= 0) {
 			v.say("Numbered pages Overlap, and their size is a parameter")
 		}
+		if (p.More != "" || p.Grows) && !p.Numbered {
+			v.say("More and Grows are told of Numbered pages")
+		}
 		if p.SizeKey != "" && !v.setting(p.SizeKey) {
 			v.say("SizeKey %s is no setting", p.SizeKey)
 		}

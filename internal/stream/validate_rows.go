@@ -62,6 +62,9 @@ func (v *validation) inside() {
 	if len(w.Else) > 0 && len(w.Else) != len(strings.Split(w.Inside, ".")) {
 		v.say("Else needs a path for each name of Inside")
 	}
+	if len(w.Else) > 0 && s.Scope != "" {
+		v.say("Else needs a carrier without Scope: a rider is lost for good, not for a partition")
+	}
 }
 
 // filled checks values that come from elsewhere than the vendor's rows.

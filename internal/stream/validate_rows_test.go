@@ -92,6 +92,14 @@ func TestValidateRows(t *testing.T) {
 		{"toy: extras: Else needs a path for each name of Inside", at(extras, func(s *stream.Stream) { s.With.Else = s.With.Else[:1] })},
 		{"toy: extras: Whole needs Else", at(extras, func(s *stream.Stream) { s.With.Whole, s.With.Else = []string{"id"}, nil })},
 		{`toy: extras: whole "gone" is no property`, at(extras, func(s *stream.Stream) { s.With.Whole = []string{"gone"} })},
+		{"toy: extras: Else needs a carrier without Scope: a rider is lost for good, not for a partition", func(src *stream.Source) {
+			src.Scopes["part"] = stream.Scope{}
+			for i := range src.Streams[:3] {
+				src.Streams[i].Scope = "part"
+			}
+		}},
+		{"toy: extras: is Below gone, which is no other stream", at(extras, func(s *stream.Stream) { s.Below = "gone" })},
+		{"toy: extras: is Below extras, which is no other stream", at(extras, func(s *stream.Stream) { s.Below = "extras" })},
 		{"toy: extras: Else needs Inside", at(extras, func(s *stream.Stream) { s.With.Inside, s.With.Inject, s.Records = "", nil, "extras" })},
 	} {
 		t.Run(test.finding, func(t *testing.T) {

@@ -147,8 +147,14 @@ func (c *company) bookOf(reading int64, asked bool) (*book, *problem) {
 func fillLists(companies []*company, o options) {
 	for _, c := range companies {
 		d := dictionaryOf(c, o)
+		books := administrations(c, o)
+		for _, other := range companies {
+			if other != c && o.on("other-books", "administrations") {
+				books = append(books, administrations(other, o)...)
+			}
+		}
 		for name, list := range map[string][]map[string][]byte{
-			"DCT_FILE": d.files, "DCT_FLD": d.fields, "DCT_TAG": d.tags, "ADM_LIST": administrations(c, o),
+			"DCT_FILE": d.files, "DCT_FLD": d.fields, "DCT_TAG": d.tags, "ADM_LIST": books,
 		} {
 			s := c.stores[name]
 			key := s.t.key

@@ -118,24 +118,39 @@ func (c *company) shown(t *table) []*column {
 	})
 }
 
-// administrations lists those of a company, a row for each book year. By the
-// fault no-book-year ATS_YEAR, which is there for accountants, is empty.
+// lateEntry is how long after its end a book year gets its last entry, by the
+// fault late-books.
+const lateEntry = 74*day + 37331 // at 10:22:11
+
+// administrations lists those of a company, a row for each book year. What is told
+// of a year depends on the site (GUESS): ATS_YEAR is there for accountants, and
+// BOOK_DATE may be a day of the year or the clock of whoever booked.
 func administrations(c *company, o options) []map[string][]byte {
 	var out []map[string][]byte
 	previous := ""
 	for _, b := range c.years {
 		year := strconv.Itoa(b.year)
-		last := min(b.last, lastReading-lastReading%day)
 		r := map[string][]byte{
 			"ADM_CODE": quoted(b.code), "ADM_DESC": quoted(fit(c.name+" "+year, 40)), "ADM_PREV": quoted(previous),
 			"ADM_DIR": quoted(`\\SERVER\AV\` + b.code), "DBC_NAME": quoted(b.code), "ATS_YEAR": quoted(year),
-			"BOOK_DATE": appendTime(nil, last, false),
+			"BOOK_DATE": appendTime(nil, lastBooking(b, o), false),
 		}
 		if o.on("no-book-year", "administrations") {
 			r["ATS_YEAR"] = quoted("")
+		}
+		if o.on("no-book-date", "administrations") {
+			r["BOOK_DATE"] = []byte("null")
 		}
 		out = append(out, r)
 		previous = b.code
 	}
 	return out
+}
+
+// lastBooking is the BOOK_DATE of an administration.
+func lastBooking(b *book, o options) int64 {
+	if o.on("late-books", "administrations") {
+		return min(b.last+lateEntry, lastReading)
+	}
+	return min(b.last, lastReading-lastReading%day)
 }

@@ -64,6 +64,8 @@ func pageValue(c *column, o options) making {
 		return texts(c, func(r *row) string { return pageContact(pageOf(r)) })
 	case "INV_NR":
 		return texts(c, func(r *row) string { return strconv.Itoa(pageOf(r).s.year.year) + pad0(pageOf(r).i, 6) })
+	case "ADM_CODE":
+		return bookCode(c, o, func(r *row) string { return pageOf(r).s.year.code })
 	case "AMOUNT":
 		return cents(func(r *row) int64 { return lineAmount(r, r.line) })
 	case "BASE_AMT":
@@ -89,6 +91,14 @@ func pageContact(p *row) string {
 		i = (i + 1) % contacts.size
 	}
 	return ""
+}
+
+// bookCode makes the code of a row's administration.
+func bookCode(c *column, o options, code func(*row) string) making {
+	if o.on("no-adm-code", "administrations") {
+		code = func(*row) string { return "" }
+	}
+	return texts(c, code)
 }
 
 // lineCount is how many lines a page has: one to three.
@@ -133,7 +143,7 @@ func bookedValue(c *column, t *table, o options) making {
 			return month
 		})
 	case "ADM_CODE":
-		return texts(c, func(r *row) string {
+		return bookCode(c, o, func(r *row) string {
 			if r.s.year == nil {
 				return r.s.company.code + "23"
 			}

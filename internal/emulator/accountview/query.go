@@ -35,6 +35,11 @@ func wrong(number int, form string, args ...any) *problem {
 	return p
 }
 
+// unknownObject refuses a code (number and text invented).
+func unknownObject(code string) *problem {
+	return wrong(1708, "Het business object %s bestaat niet.", strings.ToUpper(code))
+}
+
 // query is a question for rows.
 type query struct {
 	*object
@@ -109,7 +114,7 @@ func (s *Service) ask(c *company, words url.Values, system bool) (*query, *probl
 	}
 	q.object = s.objectByCode(code)
 	if q.object == nil {
-		return nil, wrong(1708, "Het business object %s bestaat niet.", strings.ToUpper(code))
+		return nil, unknownObject(code)
 	}
 	// The dictionary is read through both endpoints (CLIENT: fxl's older habit);
 	// the data of an administration through its own only.

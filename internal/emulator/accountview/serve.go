@@ -106,6 +106,8 @@ func (s *Service) rows(r *http.Request, c *company, words map[string][]string, s
 		return s.refused(wrong, resource), 0
 	}
 	switch {
+	case c.inactive[q.code] && s.on("inactive-unknown", resource):
+		return s.refused(unknownObject(q.code), resource), 0
 	case c.inactive[q.code]:
 		return s.barred(noLicence, resource), 0
 	case s.fires("error-200", resource):
@@ -168,6 +170,9 @@ func (s *Service) disturb(q *query, list []*row, resource string) {
 	}
 	if len(list) > 0 {
 		s.numbers.put(chain+"\x00"+list[len(list)-1].key(), number+1)
+	}
+	if q.asked == 1 {
+		return // a look at one row, whichever it is, and no page of a list
 	}
 	if hook := s.env.PageHook(); hook != nil {
 		ids := make([]emulator.ID, len(list))
@@ -267,7 +272,7 @@ func (s *Service) fieldList(c *company, words map[string][]string) (emulator.Ans
 	code := strings.Join(words["businessobject"], "")
 	o := s.objectByCode(code)
 	if o == nil {
-		return s.refused(wrong(1708, "Het business object %s bestaat niet.", strings.ToUpper(code)), endpointFields), 0
+		return s.refused(unknownObject(code), endpointFields), 0
 	}
 	type item struct {
 		Name, FieldType string

@@ -44,6 +44,11 @@ var known = map[string]string{
 	"whole-lines":        "line tables come whole whatever Fields says, which does not take their columns",
 	"error-200":          "200 with an error of AccountView in place of the rows (takes a count)",
 	"broken-years":       "book years begin on 1 July",
+	"late-books":         "BOOK_DATE of administrations is the clock at the last entry, which may be after the year",
+	"no-book-date":       "BOOK_DATE of administrations is empty",
+	"no-adm-code":        "ADM_CODE of rows is empty",
+	"other-books":        "the administrations of the other company are listed too",
+	"inactive-unknown":   "an object whose module is not in the licence is refused as one that does not exist",
 }
 
 // guesses are those under which the rows have to come as ever, see
@@ -52,6 +57,7 @@ var guesses = []string{
 	"errors-4xx,company-200,single-object,joined-dot", "view-keys,empty-404,list-flag,no-upper-bound,instant-since",
 	"page-cap,exclusive,other-codes,no-expires-in", "shifting-order,reusable", "gateway,stamped-balances,ageing",
 	"stale-dictionary,whole-lines", "broken-years", "broken-years,no-book-year,page-cap",
+	"late-books,other-books", "late-books,no-book-year,whole-lines", "broken-years,late-books,no-book-year,inactive-unknown",
 }
 
 // passing are those that go away.

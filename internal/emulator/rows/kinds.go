@@ -158,14 +158,16 @@ func decimal(dst []byte, f fixed) ([]byte, error) {
 	return append(dst, '"'), nil
 }
 
-// oddNumber is a custom number slot: a decimal string, and no number at all in
-// one variant in twelve.
+// oddNumber is a custom number slot: a decimal string, in one variant in twelve
+// with more digits than a double holds, in another no number at all.
 func oddNumber(dst []byte, f fixed) ([]byte, error) {
 	switch Mix(f.h, 4) % 12 {
 	case 0:
 		return AppendText(dst, []string{"n/a", "12,5 %", "1,234.50", "-", "see notes"}[f.h%5]), nil
 	case 1:
 		return append(dst, `"0E-10"`...), nil // what Python makes of a zero with ten digits
+	case 2:
+		return fmt.Appendf(dst, `"%d.%010d"`, 10_000_000_000+f.h%80_000_000_000, Mix(f.h, 5)%10_000_000_000), nil
 	}
 	f.args = []string{strconv.Itoa(int(f.h >> 7 % 5)), "-20", "9000"}
 	return decimal(dst, f)

@@ -226,6 +226,11 @@ func children(name string, parent kind) func(c *call) *reply {
 		if parent == release && p.parent != c.ids[product] {
 			return refused(c.s.missing(release, c.e.resource))
 		}
+		if parent == product && p.index == departed || parent == release && p.parent == departed {
+			if c.s.on("product-gone", name) {
+				return refused(c.s.missing(product, c.e.resource))
+			}
+		}
 		if a := c.conflicting(p); a != nil {
 			return refused(*a)
 		}
@@ -261,6 +266,9 @@ func (c *call) parent(k kind) row {
 	r, _ := c.w.get(k, c.ids[k])
 	return r
 }
+
+// departed is the product whose lists are a 404 by the fault product-gone.
+const departed = 0
 
 // troubled is the license whose children are a conflict by the fault conflict.
 const troubled = 5

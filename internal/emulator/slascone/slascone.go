@@ -118,6 +118,9 @@ func (s *Service) Admit(r *http.Request, _ http.Header) *emulator.Answer {
 		return nil
 	}
 	a := tooMany(wait)
+	if s.on("retry-zero", e.resource) {
+		a.Header.Set("Retry-After", "0")
+	}
 	return &a
 }
 

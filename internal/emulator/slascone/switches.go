@@ -20,6 +20,8 @@ var known = map[string]string{
 	"newest-first":        "filtered lists begin with what was changed last",
 	"active-only":         "license filters without is_active leave inactive licenses out",
 	"detail-bare":         "filtered/detailed leaves the embedded objects and the mail logs null",
+	"detail-null":         "the lists of a product's detail are null",
+	"product-gone":        "the lists below one product are a 404, as if it had gone since its detail was read",
 	"shallow":             "the lists of embedded objects are null, such as the properties of the shipments of a release",
 	"empty-list":          "200 with an empty list in place of 204",
 	"empty-204":           "204 in place of every empty list",
@@ -35,8 +37,12 @@ var known = map[string]string{
 	"to-exclusive":        "date_to leaves out its own instant",
 	"created-on-arrival":  "created_date_utc of consumption is when it arrived, not when it happened",
 	"filter-by-event":     "date_from and date_to look at when consumption happened, whatever created_date_utc shows",
+	"consumption-cap":     "an answer holds a share (0.05) of 1,000 rows of consumption at most, max_count tells of the others",
+	"count-all":           "max_count of consumption takes no heed of the dates",
+	"uncounted":           "max_count of consumption is 0",
 	"rollback-counter":    "a rolled-back transaction stays and is followed by its reverse",
 	"reads-limited":       "reads count against the limit, too",
+	"retry-zero":          "Retry-After is 0, though 20 s have to pass",
 	"throttle-window":     "Retry-After is what is left of the window",
 	"plan-dev":            "300 calls in a minute",
 	"plan-basic":          "125 calls in five minutes",
@@ -56,16 +62,16 @@ var known = map[string]string{
 var guesses = []string{
 	"page-zero", "page-zero-ok", "page-cap", "page-refused", "order-shifts", "newest-first", "active-only",
 	"page-zero,page-cap,order-shifts,assignments-paged", "page-refused:0.012,page-zero-ok,newest-first,active-only",
-	"shallow", "v25,detail-bare,shallow", "next-release,assigned-only", "assignments-paged",
+	"shallow", "v25,detail-bare,shallow,detail-null", "next-release,assigned-only", "assignments-paged",
 	"page-size-empty,empty-list,unknown-409,users-404", "empty-204,bundles-by-customer,users-400",
-	"from-exclusive,to-exclusive", "created-on-arrival", "filter-by-event", "rollback-counter",
+	"from-exclusive,to-exclusive,consumption-cap:0.03", "created-on-arrival,count-all", "filter-by-event,consumption-cap:0.03", "rollback-counter,uncounted",
 }
 
 // counting are those that happen at requests, so that they can have a count.
 var counting = []string{"503-wait", "504-wait", "order-shifts"}
 
 // shared is where the number after a name is part of the meaning.
-var shared = map[string]float64{"page-cap": 0.05, "page-refused": 0.05}
+var shared = map[string]float64{"page-cap": 0.05, "page-refused": 0.05, "consumption-cap": 0.05}
 
 // Switches are the faults that only this stand-in knows, with what each does,
 // next to those of every stand-in, of which it also carries out moving, norows,

@@ -11,8 +11,8 @@ import (
 // those whose effect is a refusal, a wait, a failure or on writes.
 func TestGuesses(t *testing.T) {
 	others := []string{
-		"page-ignored", "denied-403", "denied-html", "reads-limited", "throttle-window", "plan-dev", "plan-basic", "plan-silver",
-		"conflict", "503-wait", "504-wait", "patch-keeps-active", "patch-null-keeps", "signed",
+		"page-ignored", "denied-403", "denied-html", "reads-limited", "throttle-window", "retry-zero", "plan-dev", "plan-basic", "plan-silver",
+		"product-gone", "conflict", "503-wait", "504-wait", "patch-keeps-active", "patch-null-keeps", "signed",
 	}
 	told := map[string]bool{}
 	for _, name := range others {

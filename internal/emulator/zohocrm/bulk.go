@@ -58,7 +58,7 @@ type job struct {
 }
 
 func newJobs(perPage int) *jobs {
-	j := &jobs{perPage: perPage, last: 7300000009000000}
+	j := &jobs{perPage: perPage}
 	j.reset()
 	return j
 }
@@ -66,6 +66,7 @@ func newJobs(perPage int) *jobs {
 func (j *jobs) reset() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	j.last = 7300000009000000
 	j.jobs, j.next = make(map[string]*job), make(map[string]data.Query)
 }
 

@@ -5,6 +5,7 @@ import "strings"
 // Where the API is rooted (DOC).
 const (
 	apiRoot  = "/crm/v8/"
+	oldRoot  = "/crm/v2/" // still there (DOC), and what Airbyte's source asks
 	bulkRoot = "/crm/bulk/v8/"
 )
 
@@ -35,7 +36,8 @@ type route struct {
 	kind             kind
 	resource         string
 	target           string // of faults: the resource, with its module where it has several
-	path             string // below /crm/v8/
+	path             string // below the root
+	old              bool   // below oldRoot
 	module, id, list string // of records
 	job              string // of a bulk job
 }
@@ -133,7 +135,10 @@ func (s *Service) find(path string) route {
 		return to
 	}
 	rest, ok := strings.CutPrefix(path, apiRoot)
-	if !ok || rest == "" {
+	if !ok {
+		rest, to.old = strings.CutPrefix(path, oldRoot)
+	}
+	if rest == "" || !ok && !to.old {
 		return to
 	}
 	to.path = rest

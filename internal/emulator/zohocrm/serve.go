@@ -171,6 +171,9 @@ func (s *Service) answer(c *call) (emulator.Answer, int) {
 func (s *Service) ask(c *call, since time.Time) (*data.Body, error) {
 	switch c.kind {
 	case toList:
+		if c.old {
+			return s.org.ListV2(c.module, c.query, since)
+		}
 		return s.org.List(c.module, c.query, since)
 	case toDeleted:
 		return s.org.Deleted(c.module, c.query, since)

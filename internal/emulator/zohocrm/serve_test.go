@@ -23,6 +23,9 @@ func TestRoutes(t *testing.T) {
 		"/oauth/v2/token/revoke":                "revoke",
 		"/oauth/v2/auth":                        "authorize",
 		"/crm/v8/Leads":                         "leads",
+		"/crm/v2/Leads":                         "leads",
+		"/crm/v2/settings/modules":              "modules",
+		"/crm/v2/":                              unknown,
 		"/crm/v8/Price_Books":                   "price_books",
 		"/crm/v8/CM1":                           "cm1",
 		"/crm/v8/Leads/deleted":                 "deleted_records",
@@ -173,7 +176,7 @@ func TestRecords(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	a := faulty(t, "")
-	for _, path := range []string{"/", "/crm/v8/", "/crm/v2/Leads", "/crm/v8/settings/nope", "/crm/v8/Leads/nope", "/crm/v8/Leads/search", "/crm/bulk/v8/write", "/nope"} {
+	for _, path := range []string{"/", "/crm/v8/", "/crm/v7/Leads", "/crm/v8/settings/nope", "/crm/v8/Leads/nope", "/crm/v8/Leads/search", "/crm/bulk/v8/write", "/nope"} {
 		r := a.get(path)
 		require.Equal(t, http.StatusNotFound, r.Status, path)
 		require.Equal(t, "INVALID_URL_PATTERN", code(t, r), path)
@@ -192,6 +195,14 @@ func TestPaths(t *testing.T) {
 	r := a.get("Leads")
 	require.Equal(t, http.StatusBadRequest, r.Status)
 	require.Equal(t, "REQUIRED_PARAM_MISSING", code(t, r))
+}
+
+// TestOldVersion asks as a client of version 2 does: the list comes without fields.
+func TestOldVersion(t *testing.T) {
+	a := faulty(t, "")
+	authorized := []string{"Authorization", "Zoho-oauthtoken " + a.token}
+	require.Equal(t, http.StatusOK, a.Ask(http.MethodGet, mount+oldRoot+"Leads", "", authorized...).Status)
+	require.Equal(t, "REQUIRED_PARAM_MISSING", code(t, a.Ask(http.MethodGet, mount+apiRoot+"Leads", "", authorized...)))
 }
 
 func TestAuthorization(t *testing.T) {

@@ -35,6 +35,8 @@ const (
 	keyYears   = "_book_years"
 	keyNewest  = "_newest_book_date"
 	keyUntold  = "_book_years_untold"
+	keyCodes   = "_book_year_codes"
+	keyLost    = "_book_years_lost"
 )
 
 // The scopes: everything is read of one company, the journals of each of its
@@ -91,11 +93,16 @@ func Source() *stream.Source {
 		Open:     open,
 		Classify: classify,
 		Discover: discover,
+		Appeal:   inactive,
 		Probe:    "companies",
 		Scopes: map[string]stream.Scope{
 			scopeCompany: {Noun: "company", Expand: company},
-			scopeYear:    {Noun: "book year", Inject: []string{bookYear}, Parts: "_book_years", Expand: years},
-			scopeItems:   {Noun: "company", Expand: openItems},
+			scopeYear: {
+				Noun: "book year", Inject: []string{bookYear}, Parts: "_book_years", Expand: years,
+				// The code of the administration, in the ledger and in lines. DICT.
+				Tells: "ADM_CODE", Instead: "the list of administrations tells other dates than the service goes by: " + nameThem,
+			},
+			scopeItems: {Noun: "company", Expand: openItems},
 		},
 		Streams: streams(),
 	}

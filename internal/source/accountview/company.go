@@ -1,11 +1,9 @@
 package accountview
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -24,20 +22,21 @@ func open(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream.Para
 	}
 	told := []stream.Param{{Name: keyCompany, Value: e.Id}, {Name: keyName, Value: e.Description}}
 	all, err := administrations(ctx, f, e.Id)
-	if err != nil {
-		if !mayGoOn(err) {
-			return nil, entirely(err)
-		}
-		// The refusal may be of the company, whatever its words are.
-		if listed == nil {
-			if e, err := member(ctx, f, c); e == nil {
-				return nil, err
-			}
-		}
-		// Who may not see the list of administrations may name the years.
-		return append(told, stream.Param{Name: keyUntold, Value: err.Error()}, stream.Param{Name: keyYears, Value: encode(byDate(c))}), nil
+	if err == nil {
+		more, err := (&books{f: f, company: e.Id, config: c, all: all}).told(ctx)
+		return append(told, more...), err
 	}
-	return append(told, stream.Param{Name: keyYears, Value: encode(wanted(all, c))}, stream.Param{Name: keyNewest, Value: newest(all)}), nil
+	if !mayGoOn(err) {
+		return nil, entirely(err)
+	}
+	// The refusal may be of the company, whatever its words are.
+	if listed == nil {
+		if e, err := member(ctx, f, c); e == nil {
+			return nil, err
+		}
+	}
+	// Who may not see the list of administrations may name the years.
+	return append(told, stream.Param{Name: keyUntold, Value: err.Error()}, stream.Param{Name: keyYears, Value: encode(byDate(c))}), nil
 }
 
 // entirely makes a failure one of the whole run: without book years nothing can be
@@ -61,7 +60,7 @@ func mayGoOn(err error) bool {
 // chosen is the company that the config means. list is nil where it was not
 // looked for: an Id says enough, and a wrong one is refused.
 func chosen(ctx context.Context, f stream.Fetcher, c stream.Config) (e *entry, list []entry, err error) {
-	if id := strings.TrimSpace(c.Text(keyCompanyID)); id != "" {
+	if id := idOf(c); id != "" && codeOf(c) == "" {
 		return &entry{Id: id}, nil, nil
 	}
 	if list, err = companies(ctx, f); err != nil {
@@ -70,6 +69,10 @@ func chosen(ctx context.Context, f stream.Fetcher, c stream.Config) (e *entry, l
 	e, err = pick(list, c)
 	return e, list, err
 }
+
+func idOf(c stream.Config) string { return strings.TrimSpace(c.Text(keyCompanyID)) }
+
+func codeOf(c stream.Config) string { return strings.TrimSpace(c.Text(keyCompanyCode)) }
 
 // member is the company of the config if the list has it.
 func member(ctx context.Context, f stream.Fetcher, c stream.Config) (*entry, error) {
@@ -80,24 +83,30 @@ func member(ctx context.Context, f stream.Fetcher, c stream.Config) (*entry, err
 	return pick(list, c)
 }
 
-// pick chooses the company that is named, or the only one.
+// pick chooses the company that is named, or the only one. Where both keys name
+// one, it is the same.
 func pick(list []entry, c stream.Config) (*entry, error) {
-	id, code := strings.TrimSpace(c.Text(keyCompanyID)), strings.TrimSpace(c.Text(keyCompanyCode))
-	for i := range list {
-		e := &list[i]
+	id, code := idOf(c), codeOf(c)
+	called := func(e *entry) bool { return strings.EqualFold(strings.TrimSpace(e.Code), code) }
+	k := slices.IndexFunc(list, func(e entry) bool {
 		switch {
-		case id != "" && strings.EqualFold(e.Id, id), id == "" && code != "" && strings.EqualFold(strings.TrimSpace(e.Code), code):
-			return e, nil
-		case id == "" && code == "" && len(list) == 1:
-			return e, nil
+		case id != "":
+			return strings.EqualFold(e.Id, id)
+		case code != "":
+			return called(&e)
 		}
-	}
-	what := "there are several companies"
+		return len(list) == 1
+	})
+	key, what := keyCompanyID, "there are several companies"
 	switch {
+	case k >= 0 && id != "" && code != "" && !called(&list[k]):
+		key, what = keyCompanyCode, "the company with the Id "+id+" has not the code "+code
+	case k >= 0:
+		return &list[k], nil
 	case id != "":
 		what = "there is no company with the Id " + id
 	case code != "":
-		what = "there is no company with the code " + code
+		key, what = keyCompanyCode, "there is no company with the code "+code
 	case len(list) == 0:
 		return nil, &fault.Error{
 			Kind: fault.Permission, Whole: true, Err: errors.New("the user may see no company"),
@@ -112,7 +121,7 @@ func pick(list []entry, c stream.Config) (*entry, error) {
 		have = []string{"none"}
 	}
 	return nil, &fault.Error{
-		Kind: fault.Config, Whole: true, Op: keyCompanyID, Err: errors.New(what + "; the user may see " + strings.Join(have, "; ")),
+		Kind: fault.Config, Whole: true, Op: key, Err: errors.New(what + "; the user may see " + strings.Join(have, "; ")),
 		Hint: "set " + keyCompanyID + " or " + keyCompanyCode + " to one of them",
 	}
 }
@@ -169,158 +178,4 @@ func lastDay(c stream.Config) string {
 		return day
 	}
 	return time.Now().In(zone(c)).Format(time.DateOnly)
-}
-
-// years are the book years of the company: each is an administration of its own
-// (DICT), with one bookmark for all.
-func years(_ context.Context, _ stream.Fetcher, c stream.Config) ([]stream.Partition, error) {
-	list := c.List(keyYears)
-	if why := c.Text(keyUntold); why != "" && len(list) == 0 {
-		return nil, &fault.Error{
-			Kind: fault.Permission, Err: errors.New("the book years are not known: " + why),
-			Hint: "give the user the right to see the administrations, or name a date in each book year in " + keyBookDates,
-		}
-	}
-	var out []stream.Partition
-	for _, word := range list {
-		year, day, _ := strings.Cut(word, "=")
-		p := partition(c, day)
-		p.Within, p.Part, p.ID = p.ID, year, p.ID+"/"+year
-		p.Inject = []string{year}
-		out = append(out, p)
-	}
-	return out, nil
-}
-
-// year is a book year and a day in it.
-type year struct {
-	number int
-	day    string
-}
-
-// encode writes years as the Config keeps them.
-func encode(list []year) string {
-	var words []string
-	for _, y := range list {
-		words = append(words, strconv.Itoa(y.number)+"="+y.day)
-	}
-	return strings.Join(words, ",")
-}
-
-// administration is a row of ADL: the books of a year, and the day of the last
-// booking in them. DICT.
-type administration struct {
-	code, previous string
-	year           int
-	told           bool // by ATS_YEAR, which accountants fill in
-	last           time.Time
-}
-
-// administrations lists those of a company in the order of their years.
-func administrations(ctx context.Context, f stream.Fetcher, company string) ([]administration, error) {
-	rows, err := list{
-		object: "ADL", table: "ADM_LIST", key: []string{"ADM_CODE"}, columns: []string{"ADM_CODE", "ADM_PREV", "ADM_MODEL", "ATS_YEAR", "BOOK_DATE"}, size: listSize,
-	}.read(ctx, f, company)
-	if err != nil {
-		return nil, err
-	}
-	var all []administration
-	for _, r := range rows {
-		a := administration{code: r.text("ADM_CODE"), previous: r.text("ADM_PREV")}
-		a.last, _ = time.Parse("2006-01-02T15:04:05", r.text("BOOK_DATE"))
-		if n, err := strconv.Atoi(strings.TrimSpace(r.text("ATS_YEAR"))); err == nil && n > 1900 && n < 3000 {
-			a.year, a.told = n, true
-		} else if !a.last.IsZero() {
-			a.year = a.last.Year()
-		}
-		if a.year > 0 && r.text("ADM_MODEL") != "true" { // a model has no bookings
-			all = append(all, a)
-		}
-	}
-	slices.SortFunc(all, func(a, b administration) int {
-		return cmp.Or(cmp.Compare(a.year, b.year), a.last.Compare(b.last), strings.Compare(a.code, b.code))
-	})
-	// Where the year is not told, that of the last booking stands for it. Book years
-	// that are no calendar years may then seem to be one; that they follow each
-	// other is told by ADM_PREV.
-	for i := len(all) - 2; i >= 0; i-- {
-		next := &all[i+1]
-		if a := &all[i]; !a.told && a.year >= next.year && next.previous == a.code && a.code != "" {
-			a.year = next.year - 1
-		}
-	}
-	return slices.CompactFunc(all, func(a, b administration) bool { return a.year == b.year }), nil
-}
-
-// day is a day in the book year: that of the last booking, or where there was
-// none yet its last one if it is a calendar year, and one in it if it is not.
-func (a *administration) day() string {
-	if a.last.IsZero() {
-		return strconv.Itoa(a.year) + "-12-31"
-	}
-	return a.last.Format(time.DateOnly)
-}
-
-func newest(all []administration) string {
-	if len(all) == 0 {
-		return ""
-	}
-	return all[len(all)-1].day()
-}
-
-// wanted are the book years that the config names, or those from start_date on.
-func wanted(all []administration, c stream.Config) []year {
-	if len(c.List(keyBookDates)) > 0 {
-		return dated(all, c)
-	}
-	start := c.Time("start_date").In(zone(c))
-	var out []year
-	for i := range all {
-		if a := &all[i]; a.year >= start.Year() || !a.last.Before(start) {
-			out = append(out, year{a.year, a.day()})
-		}
-	}
-	return out
-}
-
-// dated are the book years in which the dates of the config lie.
-func dated(all []administration, c stream.Config) []year {
-	out := byDate(c)
-	broken := slices.ContainsFunc(all, func(a administration) bool { return !a.last.IsZero() && a.last.Year() != a.year })
-	for i := range out {
-		if !broken {
-			break
-		}
-		// A year that is no calendar year holds the days up to its last booking, from
-		// that of the year before on.
-		k := slices.IndexFunc(all, func(a administration) bool { return a.day() >= out[i].day })
-		if k < 0 {
-			k = len(all) - 1
-		}
-		out[i].number = all[k].year
-	}
-	slices.SortFunc(out, func(a, b year) int { return cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.day, b.day)) })
-	return slices.CompactFunc(out, func(a, b year) bool { return a.number == b.number })
-}
-
-// byDate are the calendar years of the config's dates.
-func byDate(c stream.Config) []year {
-	var out []year
-	for _, day := range c.List(keyBookDates) {
-		if t, err := time.Parse(time.DateOnly, strings.TrimSpace(day)); err == nil {
-			out = append(out, year{t.Year(), t.Format(time.DateOnly)})
-		}
-	}
-	slices.SortFunc(out, func(a, b year) int { return cmp.Or(cmp.Compare(a.number, b.number), strings.Compare(a.day, b.day)) })
-	return slices.CompactFunc(out, func(a, b year) bool { return a.number == b.number })
-}
-
-// bookDates checks the list, which comes comma-separated.
-func bookDates(list string) error {
-	for day := range strings.SplitSeq(list, ",") {
-		if _, err := time.Parse(time.DateOnly, strings.TrimSpace(day)); err != nil {
-			return errors.New("dates as 2026-12-31, one in each book year")
-		}
-	}
-	return nil
 }

@@ -82,6 +82,9 @@ func FuzzCompany(f *testing.F) {
 			}
 			last := 0
 			for _, p := range parts {
+				if p.Skip != "" {
+					continue
+				}
 				var year int
 				require.NoError(t, json.Unmarshal([]byte(p.Inject[0]), &year), "%q", p.Inject)
 				require.Greater(t, year, last, "years come once and in their order")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"regexp"
 	"slices"
@@ -158,17 +159,24 @@ func discover(ctx context.Context, f stream.Fetcher, c stream.Config, known stre
 			return nil, err // the refusal was of the company
 		}
 	}
-	if err != nil {
-		return nil, unlessSmall(err)
+	if unlessSmall(err) != nil {
+		return nil, err
 	}
-	columns, err := dictionary(ctx, f, e.Id)
-	if err != nil {
-		if err := unlessSmall(err); err != nil {
-			return nil, err
-		}
+	columns, cerr := columnsOf(ctx, f, e.Id)
+	if unlessSmall(cerr) != nil {
+		return nil, cerr
 	}
-	return described(tables, columns), nil
+	switch {
+	case cerr != nil:
+		stream.Warn(ctx, "the data dictionary cannot be read: columns of the company's own are not in the catalog, and come in _rescued_data where none is given; "+mayRead, "reason", cerr.Error())
+	case err != nil:
+		stream.Warn(ctx, "the list of tables in the data dictionary cannot be read: which modules are active is not known; "+mayRead, "reason", err.Error())
+	}
+	d := dictionary{tables: tables, columns: columns, untold: cerr != nil}
+	return d.streams(c), nil
 }
+
+const mayRead = "give the user the right to read it, and discover again"
 
 // unlessSmall lets pass what only keeps the dictionary from being read.
 func unlessSmall(err error) error {
@@ -180,7 +188,7 @@ func unlessSmall(err error) error {
 
 // files is the list of tables and objects. DICT.
 func files(filter []stream.Param) list {
-	return list{object: "DBF", table: "DCT_FILE", key: []string{"DBF_NAME"}, columns: []string{"DBF_NAME", "OBJ_CODE", "OBJ_ACTIVE"}, filter: filter, size: listSize}
+	return list{object: "DBF", table: "DCT_FILE", key: []string{"DBF_NAME"}, columns: []string{"DBF_NAME", "OBJ_CODE", "OBJ_ACTIVE", "TBL_ACTIVE"}, filter: filter, size: listSize}
 }
 
 // fields is the list of columns. DICT.
@@ -191,10 +199,10 @@ func fields(filter []stream.Param) list {
 	}
 }
 
-// dictionary reads the columns of all tables by the numbers of the pages, and
+// columnsOf reads the columns of all tables by the numbers of the pages, and
 // where these do not fit together, table by table: none has as many columns as a
 // page has rows (DICT), and the rows of FLD cannot be paged by their key (REAL).
-func dictionary(ctx context.Context, f stream.Fetcher, company string) ([]row, error) {
+func columnsOf(ctx context.Context, f stream.Fetcher, company string) ([]row, error) {
 	rows, err := fields(nil).read(ctx, f, company)
 	if !errors.Is(err, errUnfit) {
 		return rows, err
@@ -219,23 +227,29 @@ func dictionary(ctx context.Context, f stream.Fetcher, company string) ([]row, e
 	return all, nil
 }
 
-// described are the streams as the dictionary has them.
-func described(tables, columns []row) []stream.Stream {
+// dictionary is what a company tells of its tables.
+type dictionary struct {
+	tables, columns []row
+	untold          bool // the columns
+}
+
+// streams are the streams as the dictionary has them.
+func (d *dictionary) streams(c stream.Config) []stream.Stream {
 	active := map[string]bool{}
-	for _, r := range tables {
+	for _, r := range d.tables {
 		if code := r.text("OBJ_CODE"); code != "" {
 			active[code] = active[code] || r.text("OBJ_ACTIVE") == "true"
 			active["table "+r.text("DBF_NAME")] = active[code]
 		}
 	}
 	byTable := map[string][]stream.Property{}
-	for _, r := range columns {
+	for _, r := range d.columns {
 		name, column := r.text("DBF_NAME"), r.text("FIELD_NAME")
 		if columnForm.MatchString(column) && column != "EXT_KEY" {
 			byTable[name] = append(byTable[name], stream.Property{Name: column, Schema: typed(r.text("FIELD_TYPE"))})
 		}
 	}
-	out := streams()
+	out := (&stream.Source{Streams: streams()}).For(c).Streams
 	for i := range out {
 		s := &out[i]
 		o, header := objectOf(s.Name)
@@ -247,9 +261,13 @@ func described(tables, columns []row) []stream.Stream {
 		if !told && strings.HasPrefix(code, "{") {
 			is, told = active["table "+o.table], true
 		}
-		s.Selected = s.Selected && (is || !told && len(tables) == 0)
+		s.Selected = s.Selected && (is || !told && len(d.tables) == 0)
 		if s.Name == stock {
 			continue // few columns are what makes it
+		}
+		if d.untold {
+			everything(s)
+			continue
 		}
 		s.Added = slices.Clone(byTable[o.table])
 		slices.SortFunc(s.Added, func(a, b stream.Property) int { return strings.Compare(a.Name, b.Name) })
@@ -260,6 +278,16 @@ func described(tables, columns []row) []stream.Stream {
 		}
 	}
 	return out
+}
+
+// everything asks for all columns, where nobody tells which there are: those that no
+// schema knows are rescued. Where files may be among them, pages are small.
+func everything(s *stream.Stream) {
+	s.Select, s.All = "", false
+	if page, ok := s.Page.(stream.Keyset); ok && len(s.Hidden) > 0 {
+		page.Size = min(page.Size, pageLeast)
+		s.Page = page
+	}
 }
 
 // objectOf finds the object of a stream, and that in whose answers it comes.
@@ -310,7 +338,7 @@ func openItems(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream
 	p := partition(c, lastDay(c))
 	code := "OI1"
 	rows, err := files(filter("DBF_NAME", "Contains", "C", "OPENITEM")).read(ctx, f, p.ID)
-	if err != nil && unlessSmall(err) != nil {
+	if unlessSmall(err) != nil {
 		return nil, err
 	}
 	for _, r := range rows {
@@ -320,4 +348,43 @@ func openItems(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream
 	}
 	p.Values = append(p.Values, stream.Param{Name: itemsCode, Value: code})
 	return []stream.Partition{p}, nil
+}
+
+// inactive judges the refusal of a stream, whose words are not known: where the
+// dictionary says that the module is not active, it is one of rights. DICT.
+func inactive(ctx context.Context, f stream.Fetcher, c stream.Config, s *stream.Stream, refusal error) error {
+	_, o := objectOf(s.Name)
+	e := fault.As(refusal)
+	if o == nil || o.system || e == nil {
+		return refusal
+	}
+	column, value := "OBJ_CODE", o.code
+	if strings.HasPrefix(o.code, "{") {
+		column, value = "DBF_NAME", o.table
+	}
+	company := c.Text(keyCompany)
+	rows, err := files(filter(column, "Contains", "C", value)).read(ctx, f, company)
+	if err != nil && mayGoOn(err) {
+		rows, err = files(nil).read(ctx, f, company)
+	}
+	if e := fault.As(err); e != nil && (e.Whole || e.Kind == fault.Auth) || ctx.Err() != nil {
+		return err
+	}
+	told := false
+	for _, r := range rows {
+		if r.text(column) != value {
+			continue
+		}
+		if r.text("OBJ_ACTIVE") != "false" && r.text("TBL_ACTIVE") != "false" {
+			return refusal
+		}
+		told = true
+	}
+	if !told {
+		return refusal
+	}
+	out := *e
+	out.Kind, out.Err = fault.Permission, fmt.Errorf("%w (the data dictionary says that %s is not active)", e.Err, value)
+	out.Hint = "give the licence the module, or deselect the stream"
+	return &out
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
 	"github.com/tap-backoffice/tap-backoffice/internal/engine"
+	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
@@ -77,6 +78,42 @@ func TestInactiveModules(t *testing.T) {
 	})
 }
 
+// TestInactiveUnknown: a module that the dictionary marks as inactive is lacking by
+// right, whatever the words are in which its objects are refused, and with a catalog
+// too; an object that is active and refused is a failure.
+func TestInactiveUnknown(t *testing.T) {
+	for _, discover := range []bool{true, false} {
+		t.Run(map[bool]string{true: "found", false: "static"}[discover], func(t *testing.T) {
+			visit(t, emulator.Options{Faults: "inactive-unknown"}, func(t *testing.T, s *site) {
+				only := []string{"sales_orders", "sales_order_lines", "article_history_years", "debtors"}
+				out := s.run(ask{Discover: discover, Only: only, Config: map[string]any{"company_id": second}})
+				require.NoError(t, out.Report.Err)
+				for _, name := range only[:3] {
+					res := out.Result(name)
+					require.True(t, res.Skipped, name)
+					require.Equal(t, fault.Permission, fault.KindOf(res.Err), name)
+					require.ErrorContains(t, res.Err, "bestaat niet")
+					require.ErrorContains(t, res.Err, "is not active")
+				}
+				require.NoError(t, out.Result("debtors").Err)
+			})
+		})
+	}
+	t.Run("active", func(t *testing.T) {
+		visit(t, emulator.Options{}, func(t *testing.T, s *site) {
+			out := s.run(ask{Only: []string{"debtors", "sales_orders"}, Network: sitetest.Between(func(r *http.Request, _ http.RoundTripper) *http.Response {
+				if r.URL.Query().Get("BusinessObject") != "SO1" {
+					return nil
+				}
+				return sitetest.Answer(r, http.StatusOK, `{"ErrorType":"AccountViewError","ErrorNumbers":[1708],"ErrorMessage":"Het business object SO1 bestaat niet."}`)
+			})})
+			require.Equal(t, fault.Refused, fault.KindOf(out.Result("sales_orders").Err))
+			require.False(t, out.Result("sales_orders").Skipped)
+			s.whole(out, "debtors")
+		})
+	})
+}
+
 // TestSecrets are not selected by default, and never asked for.
 func TestSecrets(t *testing.T) {
 	src := source
@@ -86,18 +123,62 @@ func TestSecrets(t *testing.T) {
 }
 
 // TestNoDictionary: where it cannot be read, the schema files are all that is
-// known, and columns that another version lacks are left out.
+// known, and said so once; columns that they lack are rescued, those that another
+// version lacks are left out.
 func TestNoDictionary(t *testing.T) {
-	for _, faults := range []string{"noright@dictionary_tables", "noright@dictionary_fields", "noright@dictionary_fields,errors-4xx", "stale-dictionary"} {
+	for faults, warned := range map[string]string{
+		"noright@dictionary_tables":                           "which modules are active is not known",
+		"noright@dictionary_fields":                           "come in _rescued_data",
+		"noright@dictionary_fields,noright@dictionary_tables": "come in _rescued_data",
+		"noright@dictionary_fields,errors-4xx":                "come in _rescued_data",
+		"stale-dictionary":                                    "",
+	} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults}, func(t *testing.T, s *site) {
-				out := s.run(ask{Discover: true, Only: []string{"debtors", "journal_pages", "journal_lines", "articles"}}).Complete()
-				for _, name := range []string{"debtors", "journal_pages", "journal_lines", "articles"} {
+				only := []string{"debtors", "journal_pages", "journal_lines", "articles", "article_stock"}
+				out := s.run(ask{Discover: true, Only: only}).Complete()
+				for _, name := range only {
 					s.whole(out, name)
+				}
+				all := out.Warnings("the data dictionary")
+				if warned == "" {
+					require.Empty(t, all)
+					return
+				}
+				require.Len(t, all, 1)
+				require.Contains(t, all[0], warned)
+				require.Contains(t, all[0], "U hebt geen rechten")
+				untold := strings.Contains(faults, "fields")
+				require.Equal(t, !untold, out.Source.Stream("debtors").Select != "")
+				for _, row := range out.ByKey("debtors") {
+					if untold {
+						require.Contains(t, string(row["_rescued_data"]), `L5_VIP`)
+						require.NotContains(t, string(row["_rescued_data"]), `EXT_KEY`)
+					} else {
+						require.NotEmpty(t, row["L5_VIP"])
+					}
+				}
+				for _, e := range out.Calls("articles") {
+					require.Equal(t, untold, strings.Contains(e.Query, "PageSize=25"), "pages with pictures are small")
+				}
+				for _, e := range out.Calls("article_stock") {
+					require.Contains(t, e.Query, "Fields=")
 				}
 			})
 		})
 	}
+}
+
+// TestPageSizeOfFoundStreams: the config's page size holds for streams as the
+// dictionary has them, too.
+func TestPageSizeOfFoundStreams(t *testing.T) {
+	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
+		out := s.run(ask{Discover: true, Only: []string{"debtors"}, Config: map[string]any{"page_size": 50}}).Complete()
+		s.whole(out, "debtors")
+		for _, e := range out.Calls("debtors") {
+			require.Contains(t, e.Query, "PageSize=50")
+		}
+	})
 }
 
 // TestUnknownColumns: as many columns as another version lacks, the rows come.

@@ -35,7 +35,8 @@ var outcomes = map[string]int{
 	"offline": whole, "admin-blocked": whole, "stall": whole, "gateway": whole, "exclusive": whole, "list-flag": whole,
 	"no-upper-bound": whole, "instant-since": whole, "joined-dot": whole, "other-codes": whole, "no-book-year": whole,
 	"no-expires-in": whole, "ageing": whole, "stamped-balances": whole, "reusable": whole, "stale-dictionary": whole,
-	"whole-lines": whole, "broken-years": whole, "stale-token": whole,
+	"whole-lines": whole, "broken-years": whole, "stale-token": whole, "late-books": whole, "no-book-date": whole,
+	"no-adm-code": whole, "other-books": whole, "inactive-unknown": whole,
 	"noscope": -1, "noright": -1, // see TestNoRight
 }
 

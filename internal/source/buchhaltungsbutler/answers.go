@@ -2,6 +2,7 @@ package buchhaltungsbutler
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
+	"github.com/tap-backoffice/tap-backoffice/internal/jsonspan"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
 )
 
@@ -121,25 +123,32 @@ func throttled(r *stream.Response) error {
 	return t
 }
 
-// failure begins each answer that says no.
-var failure = []byte(`"success":false`)
-
 // refusal reads the envelope of an answer, false for a good one.
 func refusal(body []byte) (code int, words string, failed bool) {
-	if !bytes.Contains(body[:min(len(body), 256)], failure) {
+	if !saysNo(body) {
 		return 0, "", false
 	}
 	var told struct {
-		Success *bool  `json:"success"`
-		Code    *int   `json:"error_code"`
-		Message string `json:"message"`
-	}
-	if stream.Unmarshal(body, &told) != nil || told.Success == nil || *told.Success {
-		return 0, "", false
+		Code    json.Number `json:"error_code"`
+		Message string      `json:"message"`
 	}
 	code = -1
-	if told.Code != nil {
-		code = *told.Code
+	if stream.Unmarshal(body, &told) == nil {
+		if n, err := told.Code.Int64(); err == nil {
+			code = int(n)
+		}
 	}
 	return code, told.Message, true
+}
+
+// saysNo tells whether success is false, in whatever form and place; in a good
+// answer it stands before the rows, so that those are not looked at.
+func saysNo(body []byte) bool {
+	for m := jsonspan.NewMembers(body, 0); m.Next(); {
+		if m.Named("success") {
+			word := string(bytes.Trim(m.Value(), `"`))
+			return word == "false" || word == "0"
+		}
+	}
+	return false
 }

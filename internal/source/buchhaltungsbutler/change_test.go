@@ -277,6 +277,22 @@ func TestReceiptsKeepNoState(t *testing.T) {
 
 // TestLivePostings: what is confirmed, fixed and added while postings are read
 // comes with that run or with the next.
+// TestPostingsEnd: an end_date is a day of the account, and no later one is asked
+// for or becomes the bookmark.
+func TestPostingsEnd(t *testing.T) {
+	visitAt(t, time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC), emulator.Options{Records: 40}, func(t *testing.T, s *site) {
+		only, end := []string{"postings"}, map[string]any{"end_date": "2026-11-10"}
+		first := s.run(ask{Only: only, Config: end}).Complete()
+		require.Equal(t, "2026-11-10", first.Bookmark("postings", "", "date_last_action"))
+		state := json.RawMessage(`{"bookmarks":{"postings":{"date_last_action":"2026-11-07"}}}`)
+		next := s.run(ask{Only: only, Config: end, State: state}).Complete()
+		for _, day := range next.Values("postings", "date_last_action") {
+			require.LessOrEqual(t, day, "2026-11-10")
+		}
+		require.Equal(t, int64(4), next.Stats.Requests, "a day each, the bookmark's and the last included")
+	})
+}
+
 func TestLivePostings(t *testing.T) {
 	for _, faults := range []string{"", "zone-utc", "hidden-cap,unstable-fixed"} {
 		for seed := range 5 {

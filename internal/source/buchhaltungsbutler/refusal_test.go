@@ -142,8 +142,15 @@ func TestCodes(t *testing.T) {
 		{"receipts/get", 400, "23", nil},
 		{"postings/get", 504, "30", nil},
 	} {
-		got := source.Classify(&stream.Response{Status: tc.status, Body: body(tc.code), URL: "https://webapp.buchhaltungsbutler.de/api/v1/" + tc.path, Header: stream.Header{}})
-		require.Equal(t, tc.want, got, "%s %s", tc.path, tc.code)
+		// The envelope may be laid out otherwise: what it says is the same.
+		for _, form := range []string{
+			`{"success":false,"error_code":` + tc.code + `,"message":"m"}`,
+			"{\n  \"success\" : false, \"error_code\" : " + tc.code + ", \"message\": \"m\"\n}",
+			`{"message":"` + strings.Repeat("m", 300) + `","error_code":"` + tc.code + `","rows":0,"data":[],"success":"false"}`,
+		} {
+			got := source.Classify(&stream.Response{Status: tc.status, Body: []byte(form), URL: "https://webapp.buchhaltungsbutler.de/api/v1/" + tc.path, Header: stream.Header{}})
+			require.Equal(t, tc.want, got, "%s %s", tc.path, form)
+		}
 	}
 	for _, tc := range []struct {
 		status int
@@ -161,7 +168,10 @@ func TestCodes(t *testing.T) {
 	}
 	require.NoError(t, source.Classify(&stream.Response{Status: 200, Body: []byte(`{"success":true,"rows":0,"data":[]}`)}))
 	require.NoError(t, source.Classify(&stream.Response{Status: 200, Body: []byte(`{"success":true,"data":{"purpose":"\"success\":false"}}`)}))
-	err := source.Classify(&stream.Response{Status: 200, Body: body("7"), URL: "u"})
+	require.NoError(t, source.Classify(&stream.Response{Status: 200, Body: []byte(`{"data":[{"success":false}],"success":true}`)}))
+	err := source.Classify(&stream.Response{Status: 200, Body: []byte(`{"success": false, "error_code": 4, "message": "m", "rows": 0, "data": []}`), URL: "u"})
+	require.Equal(t, fault.Refused, fault.KindOf(err), "no empty list")
+	err = source.Classify(&stream.Response{Status: 200, Body: body("7"), URL: "u"})
 	require.Equal(t, fault.Refused, fault.KindOf(err), "to be checked on 200 too")
 }
 

@@ -21,8 +21,12 @@ func classify(r *stream.Response) error {
 	switch {
 	case r.Status == http.StatusUnauthorized:
 		return unauthorized(r)
-	case r.Status >= 300 && r.Status < 400, r.Status == http.StatusOK && html && loginPage.Match(body):
-		return stream.Stale // the login page. CLIENT (fretje/exactonline-api-dotnet-client)
+	case signIn(r, body, html):
+		return stream.Stale
+	case r.Status == http.StatusNoContent && !strings.HasSuffix(path(r), "/SyncTimestamp"):
+		// No rows is an empty list (DOC, REC). Nothing at all would pass for one; of
+		// where to begin it only tells nothing.
+		return contract(r, "holds nothing, not even an empty list")
 	case r.Status == http.StatusForbidden:
 		return forbidden(r)
 	case r.Status == http.StatusBadRequest:
@@ -33,7 +37,27 @@ func classify(r *stream.Response) error {
 	return nil
 }
 
-var loginPage = regexp.MustCompile(`(?i)object moved|<title>[^<]*log ?in`)
+// signIn tells the way to the login page, where a token is not accepted: 302, or
+// 200 with the page itself. CLIENT (fretje/exactonline-api-dotnet-client). Other
+// redirects say nothing of the token.
+func signIn(r *stream.Response, body []byte, html bool) bool {
+	switch r.Status {
+	case http.StatusOK:
+		return html && loginPage.Match(body)
+	case http.StatusFound:
+		return html && loginPage.Match(body) || loginPath.MatchString(r.Header.Get("Location"))
+	}
+	return false
+}
+
+var (
+	loginPage = regexp.MustCompile(`(?i)object moved|<title>[^<]*log ?in`)
+	loginPath = regexp.MustCompile(`(?i)login|logon`)
+)
+
+func contract(r *stream.Response, what string) *fault.Error {
+	return &fault.Error{Kind: fault.Contract, Status: r.Status, Err: errors.New("the answer of " + r.URL + " " + what), Hint: "run again, and report it if it stays"}
+}
 
 // unauthorized: a token that ran out says so in a header, URL-encoded (CLIENT
 // AB); any other 401 is a lack of rights there (AB drops such streams). Who one

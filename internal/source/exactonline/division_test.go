@@ -26,6 +26,8 @@ func TestDivisions(t *testing.T) {
 		left      []string // warned of, since they were named
 	}{
 		"all":      {"all", []string{first, second}, nil},
+		"ALL":      {"ALL", []string{first, second}, nil},
+		"a list":   {[]string{"All"}, []string{first, second}, nil},
 		"unset":    {nil, []string{first, second}, nil},
 		"one":      {[]string{second}, []string{second}, nil},
 		"text":     {second + ", " + first, []string{first, second}, nil},

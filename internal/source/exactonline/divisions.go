@@ -9,8 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
 	"github.com/tap-backoffice/tap-backoffice/internal/stream"
@@ -22,99 +20,6 @@ const (
 	moveDate = "_division_move_date"
 	linkDate = "_division_hr_link_date"
 )
-
-// me is what current/Me tells. ServerTime is the site's wall clock, the offset
-// is in seconds. REC.
-type me struct {
-	CurrentDivision json.Number
-	ServerTime      string
-	ServerUtcOffset *float64
-}
-
-// open asks who signed in: the list of divisions is found below the division
-// that is open in the user's browser, and the site's clock by its offset. The
-// call is not counted (DOC, API limits).
-func open(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream.Param, error) {
-	resp, err := f.Fetch(ctx, &stream.Request{URL: "current/Me", Resource: "current_me"})
-	if err != nil {
-		return nil, rowless(err, "current/Me")
-	}
-	defer release(resp)
-	rows, _, err := list[me](resp)
-	if err != nil {
-		return nil, err
-	}
-	if len(rows) == 0 || rows[0].CurrentDivision == "" {
-		return nil, shape(resp, "does not tell the current division")
-	}
-	zone, err := zoneOf(c.Text(keyRegion), rows[0])
-	if err != nil {
-		return nil, err
-	}
-	return []stream.Param{{Name: keyDivision, Value: rows[0].CurrentDivision.String()}, {Name: keyZone, Value: zone}}, nil
-}
-
-// zones are what a site's clock may be. All sites are said to run on Central
-// European Time (DOC, FAQ); for uk and us that is not certain, so the offset that
-// the service tells decides.
-var zones = map[string][]string{
-	"uk": {"Europe/London", "Europe/Amsterdam"},
-	"us": {"Europe/Amsterdam", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles"},
-}
-
-const centralEurope = "Europe/Amsterdam"
-
-// zoneOf names the zone of the site's clock.
-func zoneOf(region string, m me) (string, error) {
-	at, err := time.Parse("2006-01-02T15:04:05.999999999", m.ServerTime)
-	if m.ServerUtcOffset == nil || err != nil {
-		return centralEurope, nil //nolint:nilerr // it is not told, as far as we can read
-	}
-	offset := int(*m.ServerUtcOffset)
-	at = at.Add(-time.Duration(offset) * time.Second)
-	candidates := slices.Concat(zones[region], []string{centralEurope, "Europe/London", "UTC"})
-	for _, name := range candidates {
-		if loc, err := time.LoadLocation(name); err == nil {
-			if _, have := at.In(loc).Zone(); have == offset {
-				return name, nil
-			}
-		}
-	}
-	return "", &fault.Error{
-		Kind: fault.Contract, Whole: true, Err: fmt.Errorf("the service's clock is %d s from UTC: none of %s, so its times cannot be read", offset, strings.Join(candidates, ", ")),
-		Hint: "compare region with the address in the browser, and report this",
-	}
-}
-
-// clockOf returns the site's clock. Making one takes a millisecond, so it is kept.
-func clockOf(c stream.Config) *clock {
-	name := c.Text(keyZone)
-	if name == "" {
-		name = centralEurope
-	}
-	if k, ok := clocks.Load(name); ok {
-		return k.(*clock)
-	}
-	loc, err := time.LoadLocation(name)
-	if err != nil {
-		loc = time.UTC // invariant: zoneOf has loaded it, and the program holds the zones
-	}
-	k, _ := clocks.LoadOrStore(name, newClock(loc))
-	return k.(*clock)
-}
-
-var clocks sync.Map
-
-// conversion returns how a DateTime is read: three of them, and the tap's own
-// time of a deletion, are instants, the others may be plain dates.
-func conversion(c stream.Config, property string) func(dst, raw []byte) ([]byte, bool) {
-	k := clockOf(c)
-	switch property {
-	case "Created", "Modified", "DeletedDate", stream.DeletedAt:
-		return k.instant
-	}
-	return k.date
-}
 
 // division is a row of system/Divisions.
 type division struct {
@@ -134,14 +39,14 @@ var statuses = map[int]string{0: "it is inactive", 2: "it is archived"}
 func divisions(ctx context.Context, f stream.Fetcher, c stream.Config) ([]stream.Partition, error) {
 	current := c.Text(keyDivision)
 	chosen := c.List(keyDivisions)
-	if slices.Contains(chosen, allDivisions) {
+	if slices.ContainsFunc(chosen, isAll) {
 		chosen = nil
 	}
 	var found []division
 	for at := current + "/system/Divisions"; at != ""; {
 		resp, err := f.Fetch(ctx, &stream.Request{URL: at, Lane: current, Resource: "system_divisions"})
 		if err != nil {
-			return nil, unlisted(rowless(err, "system/Divisions"))
+			return nil, unlisted(whole(err))
 		}
 		rows, next, err := list[division](resp)
 		release(resp)
@@ -271,7 +176,7 @@ func list[T any](r *stream.Response) (rows []T, next string, err error) {
 		return nil, "", shape(r, "is not the JSON it should be")
 	}
 	var d struct {
-		Results []T
+		Results *[]T
 		Next    string `json:"__next"`
 	}
 	if bytes.HasPrefix(bytes.TrimSpace(answer.D), []byte("[")) {
@@ -279,26 +184,24 @@ func list[T any](r *stream.Response) (rows []T, next string, err error) {
 	} else {
 		err = stream.Unmarshal(answer.D, &d)
 	}
-	if err != nil || answer.D == nil {
+	if err != nil || d.Results == nil { // null is no list either
 		return nil, "", shape(r, "has another shape than documented")
 	}
-	return d.Results, d.Next, nil
+	return *d.Results, d.Next, nil
 }
 
-func shape(r *stream.Response, what string) error {
-	return &fault.Error{
-		Kind: fault.Contract, Status: r.Status, Whole: true, Err: errors.New("the answer of " + r.URL + " " + what),
-		Hint: "run again, and report it if it stays",
-	}
-}
+func shape(r *stream.Response, what string) error { return whole(contract(r, what)) }
 
-// rowless makes a fault of an answer without any content (204, 304) where there is
-// always a row.
-func rowless(err error, what string) error {
-	if errors.Is(err, stream.NoRows) {
-		return &fault.Error{Kind: fault.Contract, Whole: true, Err: errors.New("the answer of " + what + " holds nothing"), Hint: "run again, and report it if it stays"}
+// whole makes a fault of the run of an answer that breaks the contract, without
+// which nothing can be read.
+func whole(err error) error {
+	e := fault.As(err)
+	if e == nil || e.Kind != fault.Contract {
+		return err
 	}
-	return err
+	out := *e
+	out.Whole = true
+	return &out
 }
 
 func release(r *stream.Response) {

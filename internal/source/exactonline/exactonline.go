@@ -39,7 +39,7 @@ func Source() *stream.Source {
 			{Key: keyClientID, Required: true, Doc: "client ID of an app in Exact's app centre"},
 			{Key: keyClientSecret, Kind: stream.Secret, Required: true, Doc: "client secret of that app"},
 			{Key: keyRefreshToken, Kind: stream.Secret, Doc: "refresh token of a sign-in; not needed after tap-backoffice auth"},
-			{Key: "start_date", Kind: stream.Date, Required: true, Doc: "lower bound of the streams that know a date; row versions start there where the service can tell them"},
+			{Key: "start_date", Kind: stream.Date, Required: true, Doc: "lower bound of the streams that know a date; row versions start there where the service can tell them, and no end_date bounds them"},
 			{Key: keyRegion, Default: "nl", Check: region, Doc: "site of the account: nl, be, de, fr, es, uk or us"},
 			{Key: keyDivisions, Kind: stream.List, Default: allDivisions, Check: divisionNumbers, Doc: `numbers of the divisions to read, or "all"`},
 			{Key: "include_deleted", Kind: stream.Boolean, Default: "false", Doc: "also write what was deleted, as _deleted_at on the sync streams"},
@@ -60,6 +60,8 @@ func Source() *stream.Source {
 			{
 				Kind: stream.Clock, N: 60, Per: time.Minute, PerLane: true, Vendor: true,
 				LimitHeader: "X-RateLimit-Minutely-Limit", RemainingHeader: "X-RateLimit-Minutely-Remaining", ResetHeader: "X-RateLimit-Minutely-Reset",
+				// Of a 429 without these headers (CLIENT, picqer#255; AB waits as long).
+				Wait: 61 * time.Second,
 			},
 			{
 				Kind: stream.Clock, N: 5000, Per: 24 * time.Hour, PerLane: true, Vendor: true,
@@ -117,6 +119,8 @@ func table(set *edm.Set) stream.Stream {
 		// A list of at most a page that was asked for with $top, and some computed
 		// lists, are a bare array. REC, CLIENT (mgsrood/greit_exact_online).
 		Bare: "d",
+		// A list without rows is [] (DOC, REC). Null would be an empty success.
+		NeverNull: true,
 		// Absolute, and followed verbatim: its $skiptoken breaks when encoded anew.
 		Page: stream.NextLink{Next: "d.__next"},
 		// Which sets there are depends on licence and package.
@@ -292,12 +296,15 @@ func region(v string) error {
 	return nil
 }
 
+// isAll: a word in capitals means the same.
+func isAll(v string) bool { return strings.EqualFold(v, allDivisions) }
+
 var number = regexp.MustCompile(`^[1-9][0-9]{0,9}$`)
 
 // divisionNumbers checks the list, which comes comma-separated.
 func divisionNumbers(list string) error {
 	for v := range strings.SplitSeq(list, ",") {
-		if v != allDivisions && !number.MatchString(v) {
+		if !isAll(v) && !number.MatchString(v) {
 			return errors.New(`numbers of divisions, or "all"`)
 		}
 	}

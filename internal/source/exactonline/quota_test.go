@@ -92,7 +92,7 @@ func TestThrottled(t *testing.T) {
 		late    time.Duration
 	}{
 		"minute": {[]string{"X-RateLimit-Minutely-Limit", "60", "X-RateLimit-Minutely-Remaining", "0", "X-RateLimit-Minutely-Reset", millis(reset)}, reset, 2, time.Second},
-		"bare":   {nil, reset, 12, 32 * time.Second},
+		"bare":   {nil, reset, 2, 32 * time.Second}, // 61 s at once (CLIENT, AB)
 		"told":   {[]string{"Retry-After", "75"}, sitetest.Noon.Add(75 * time.Second), 2, time.Second},
 	} {
 		t.Run(title, func(t *testing.T) {
@@ -189,6 +189,24 @@ func TestDayIsSpent(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDayEndsEarlier: the refusal of a spent day is believed, whatever end of the day
+// was told before.
+func TestDayEndsEarlier(t *testing.T) {
+	visit(t, emulator.Options{Records: 1200}, func(t *testing.T, s *site) {
+		refused := 0
+		out := s.run(ask{Only: thin(syncs), Config: map[string]any{"divisions": first}, Network: nth("/sync/Payroll/BankAccounts", func(_ int, r *http.Request) *http.Response {
+			refused++
+			return sitetest.Answer(r, http.StatusTooManyRequests, "", "X-RateLimit-Limit", "5000", "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", millis(sitetest.Noon.Add(2*time.Hour)))
+		})})
+		f := fault.As(out.Report.Err)
+		require.NotNil(t, f)
+		require.Equal(t, fault.Quota, f.Kind)
+		require.Contains(t, f.Error()+f.Hint, sitetest.Noon.Add(2*time.Hour).Format("2006-01-02T15:04:0"))
+		require.Equal(t, 1, refused)
+		require.Less(t, out.Took, 2*time.Minute)
+	})
 }
 
 // TestStateOfAnEarlyEnd: whatever state an ended run leaves, its bookmarks are of

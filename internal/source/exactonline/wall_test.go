@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/emulator"
+	"github.com/tap-backoffice/tap-backoffice/internal/sitetest"
 )
 
 // conditions is a stream by Modified.
@@ -155,4 +156,29 @@ func TestPureDates(t *testing.T) {
 func winter(ms int64) bool {
 	m := time.UnixMilli(ms).UTC().Month()
 	return m == time.December || m <= time.February
+}
+
+// TestDatesThatBoundNothing: streams by row version have no end, and most no
+// beginning either; who bounds them is told so, once.
+func TestDatesThatBoundNothing(t *testing.T) {
+	visit(t, emulator.Options{}, func(t *testing.T, s *site) {
+		only := []string{accounts, invoices, banks, conditions}
+		out := s.run(ask{Only: only, Config: map[string]any{"end_date": "2026-06-01"}}).Complete()
+		warned := out.Warnings("row version")
+		require.Len(t, warned, 1)
+		require.Contains(t, warned[0], accounts+", "+banks+", "+invoices)
+		require.NotContains(t, warned[0], conditions)
+		s.covers(accounts, "ID", out)
+		for _, r := range of(out, conditions, "") {
+			require.Less(t, r.Text("Modified"), "2026-06-02")
+		}
+
+		out = s.run(ask{Only: only, Since: sitetest.Noon.AddDate(0, -1, 0)})
+		require.NoError(t, out.Report.Err)
+		warned = out.Warnings("row version")
+		require.Len(t, warned, 1)
+		require.Contains(t, warned[0], "--since")
+		require.Contains(t, warned[0], accounts+", "+banks+"\"", "of the invoices the service tells where to begin")
+		require.Empty(t, s.run(ask{Only: only}).Complete().Warnings("row version"))
+	})
 }

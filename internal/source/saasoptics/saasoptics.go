@@ -89,7 +89,7 @@ func whole(name, article string) stream.Stream {
 	s := stream.Stream{
 		Name: name, Doc: doc + article, Selected: true,
 		Path: name + "/", Records: "results", Key: []string{"id"},
-		Page: stream.NextLink{Next: "next", Total: "count"},
+		Page: stream.NextLink{Next: "next", Total: "count"}, NeverNull: true,
 	}
 	if article == "" {
 		s.Doc = "https://github.com/anelendata/tap-saasoptics"
@@ -162,6 +162,12 @@ func classify(r *stream.Response) error {
 	switch {
 	case r.Status == http.StatusNotFound && bytes.Contains(r.Body, []byte("Invalid page")):
 		return stream.PastEnd
+	case r.Status == http.StatusNoContent, r.Status == http.StatusNotModified:
+		// No rows is a list with count 0 (CLIENT); this would pass for one.
+		return &fault.Error{
+			Kind: fault.Contract, Status: r.Status, Err: errors.New("the answer holds nothing, not even an empty list: " + r.URL),
+			Hint: "run again; report it if it stays",
+		}
 	case r.Status == http.StatusNotFound && html, r.Status >= 300 && r.Status < 400:
 		return &fault.Error{
 			Kind: fault.Config, Status: r.Status, Whole: true,

@@ -65,6 +65,16 @@ func TestClassify(t *testing.T) {
 	}
 }
 
+// TestNothing: what is no list is no empty list either.
+func TestNothing(t *testing.T) {
+	for _, status := range []int{http.StatusNoContent, http.StatusNotModified} {
+		require.Equal(t, fault.Contract, fault.KindOf(classify(&stream.Response{Status: status})), status)
+	}
+	for _, s := range Source().Streams {
+		require.True(t, s.NeverNull, s.Name)
+	}
+}
+
 // TestStreams: the 23 of the contract, all selected by default, each with the
 // document that shows it.
 func TestStreams(t *testing.T) {

@@ -63,7 +63,11 @@ func TestChildCalls(t *testing.T) {
 			}
 			n, parents := len(out.Calls(name)), len(out.Rows(st.Parent.Stream))
 			t.Logf("%-32s %5d rows, %4d of %4d parents asked", name, len(out.Rows(name)), n, parents)
-			require.LessOrEqual(t, n, parents+2, name)
+			more := 2
+			if name == "license_assignments" { // those of which no other license had more are asked for again
+				more = parents / 10
+			}
+			require.LessOrEqual(t, n, parents+more, name)
 			if len(st.Parent.Prune) > 0 {
 				require.LessOrEqual(t, n, 3*parents/4, name)
 			}
@@ -89,7 +93,9 @@ func TestRiders(t *testing.T) {
 		} {
 			out := s.run(ask{Only: test.only}).Complete()
 			calls := out.Calls(carrier)
-			require.LessOrEqual(t, len(calls), 30+2*3, "one for each license, more for the few with many tokens")
+			// Those of which no other license had more before are asked for again: which
+			// they are depends on which comes first.
+			require.LessOrEqual(t, len(calls), 30+2*3+30/10, "one for each license, more for the few with many tokens")
 			for _, e := range calls {
 				require.Equal(t, test.with, strings.Contains(e.Query, "include_analytical_heartbeats=true"), "%s: %s", test.only, e.Query)
 			}
@@ -183,9 +189,10 @@ func TestOneAtATime(t *testing.T) {
 	})
 }
 
-// A 429 is waited out, for as long as it says or 20 s, and nobody asks meanwhile.
+// A 429 is waited out, for as long as it says and 20 s at least, and nobody asks
+// meanwhile.
 func TestThrottled(t *testing.T) {
-	for _, faults := range []string{"429:3", "429-bare:3", "429-date:2", "reads-limited,plan-basic"} {
+	for _, faults := range []string{"429:3", "429-bare:3", "429-date:2", "reads-limited,plan-basic", "reads-limited,plan-basic,retry-zero"} {
 		t.Run(faults, func(t *testing.T) {
 			visit(t, emulator.Options{Faults: faults, Records: 16}, func(t *testing.T, s *site) {
 				out := s.run(ask{Only: []string{"*"}}).Complete()
@@ -198,10 +205,7 @@ func TestThrottled(t *testing.T) {
 					refused++
 					least := 20 * time.Second
 					if told, err := time.ParseDuration(e.RetryAfter + "s"); err == nil {
-						least = told
-					}
-					if strings.HasPrefix(faults, "429-date") {
-						least = time.Second
+						least = max(least, told)
 					}
 					require.GreaterOrEqual(t, out.Asked[i+1].Time.Sub(e.Time), least)
 				}

@@ -65,6 +65,10 @@ func TestDenied(t *testing.T) {
 				out := s.run(ask{Config: map[string]any{"admin_key": "wrong"}})
 				require.Equal(t, fault.Auth, fault.KindOf(out.Report.Err))
 				require.Len(t, out.Asked, 1)
+				// DOC: a wrong account is refused as a wrong key is.
+				out = s.run(ask{Config: map[string]any{"isv_id": "3b7f4c1e-9d25-4e86-a1c0-000000000000"}})
+				require.Equal(t, fault.Auth, fault.KindOf(out.Report.Err))
+				require.Contains(t, fault.As(out.Report.Err).Hint, "check admin_key, isv_id")
 			})
 		})
 	}
@@ -279,13 +283,16 @@ func TestConfig(t *testing.T) {
 			{map[string]any{"isv_id": "acme"}, "isv_id"},
 			{map[string]any{"isv_id": nil}, "isv_id"},
 			{map[string]any{"admin_key": nil}, "admin_key"},
-			{map[string]any{"page_size": 5}, "page_size"},
+			{map[string]any{"page_size": 0}, "page_size"},
+			{map[string]any{"page_size": 10001}, "page_size"},
 		} {
 			_, err := s.Check(test.with)
 			require.ErrorContains(t, err, test.told)
 		}
-		_, err := s.Check(map[string]any{"start_date": nil, "page_size": "250"})
-		require.NoError(t, err)
+		for _, size := range []any{"250", 1, 9} {
+			_, err := s.Check(map[string]any{"start_date": nil, "page_size": size})
+			require.NoError(t, err)
+		}
 	})
 }
 

@@ -43,12 +43,13 @@ func Source() *stream.Source {
 		// installation, for api_url. CLIENT.
 		Origin: func(stream.Config) string { return "https://api365.slascone.com" },
 		Base:   "/api/v2/isv/{isv_id}/",
-		// The only key that opens all reads. DOC.
-		Auth: stream.HeaderAuth{Header: "AdminKey", Key: "admin_key"},
+		// The only key that opens all reads; a wrong account looks as a wrong key does.
+		// DOC.
+		Auth: stream.HeaderAuth{Header: "AdminKey", Key: "admin_key", Account: []string{keyISV}},
 		// DOC (rate limiting): who asks at once after a 429 keeps the block alive; the
-		// least wait is 20 s, Retry-After tells a longer one. Reads are not said to
-		// count: the pace is our own.
-		Limits: []stream.Limit{{Kind: stream.Pace, N: 10, Per: time.Second, Wait: 20 * time.Second}},
+		// least wait is 20 s, whatever Retry-After tells (0 was seen elsewhere: GUESS).
+		// Reads are not said to count: the pace is our own.
+		Limits: []stream.Limit{{Kind: stream.Pace, N: 10, Per: time.Second, Wait: 20 * time.Second, Firm: true}},
 		// DOC: a batch asks one thing at a time.
 		Lane: "account",
 		// Consumption and histories may be dated back. DOC: senders set timestamp_utc.
@@ -144,6 +145,9 @@ func child(name, parent, path, injected string) stream.Stream {
 		Stream: parent, Bind: []stream.Bind{{From: "id", To: m[1], Inject: injected}},
 		Refusals: []int{http.StatusNotFound, http.StatusConflict},
 	}
+	if parent == "license_overview" { // which has the same rows, and tells more of their children
+		s.Below = "licenses"
+	}
 	return s
 }
 
@@ -202,7 +206,7 @@ func detail() stream.Stream {
 // need not mean that there are no rows (GUESS): then the list is asked for.
 func detailed(name, member string) stream.Stream {
 	return stream.Stream{
-		Name: name, Doc: doc, Selected: true, Key: []string{"id"},
+		Name: name, Doc: doc, Selected: true, Key: []string{"id"}, Below: "products",
 		With: &stream.With{Stream: detailStream, Inside: member, Else: []string{"products/{product_id}/" + member}},
 	}
 }
@@ -214,7 +218,7 @@ func shipments() stream.Stream {
 	s := detailed("software_shipments", releases)
 	s.With.Inside += ".software_shipments"
 	s.With.Else = append(s.With.Else, "products/{product_id}/"+releases+"/{id}/software_shipments")
-	s.With.Whole = []string{"properties"}
+	s.With.Whole, s.Below = []string{"properties"}, releases
 	return s
 }
 
@@ -233,8 +237,9 @@ func filtered(name, path string) stream.Stream {
 	return s
 }
 
-// leastPage is less than any page that a service would give. GUESS.
-const leastPage = 10
+// leastPage is a page than which no service gives less, and the smallest that is
+// asked for where larger ones are refused. GUESS.
+const leastPage = 2
 
 const filteredPath = "licenses/filtered"
 
@@ -254,7 +259,8 @@ func licenses() stream.Stream {
 	return s
 }
 
-// assignments: pages are optional (DOC), that all come without is GUESS.
+// assignments: pages are optional (DOC), that all come without is GUESS: pages are
+// asked for too, but where another license had more without.
 func assignments() stream.Stream {
 	s := child(assignmentStream, "license_overview", "licenses/{license_id}/assignments", "license_id")
 	s.Page = stream.Number{Param: "page", SizeParam: "page_size", First: 1, Size: pageSize, SizeKey: keyPageSize, Survey: &stream.Survey{Least: leastPage}}
@@ -266,7 +272,7 @@ const assignmentStream = "license_assignments"
 // inside are rows that lie within those of the assignments. DOC.
 func inside(name, member string, key ...string) stream.Stream {
 	return stream.Stream{
-		Name: name, Doc: doc, Key: key,
+		Name: name, Doc: doc, Key: key, Below: "licenses",
 		With: &stream.With{Stream: assignmentStream, Inside: member, Inject: []stream.Bind{{From: "license_id", Inject: "license_id"}}},
 	}
 }
@@ -295,15 +301,19 @@ func balances() stream.Stream {
 
 // consumption has the only filter by date (DOC); whether its bounds count in, and
 // whether it looks at when something happened or at when it was told, is not known.
-// The lookback covers what comes late, by either.
+// The lookback covers what comes late, by either. It has no pages, and tells how many
+// rows there are (DOC); whether an answer may have fewer, and whether the dates bound
+// that number, is not told (GUESS: as the sample shows, they do).
 func consumption() stream.Stream {
 	s := child("consumption_heartbeats", "license_overview", "licenses/{license_id}/consumption/heartbeats", "")
 	s.Records = "consumption_heartbeats"
+	s.Page = stream.Single{Total: "max_count"}
 	s.Cursor = &stream.Cursor{Field: "created_date_utc", From: "date_from", To: "date_to", Margin: time.Second, Unended: true}
 	return without(s, "has_consumption_heartbeats", never)
 }
 
-// bundles: that a customer must be named is possible (GUESS).
+// bundles: that a customer must be named is possible (GUESS). No content means that
+// there are none (DOC), and asking for each customer after it would cost a call each.
 func bundles() stream.Stream {
 	s := whole("license_bundles", "licensebundles")
 	s.Each = &stream.Each{Path: "customers/light", Member: "id", Param: "customer_id"}
@@ -343,8 +353,8 @@ func uuid(v string) error {
 }
 
 func size(v string) error {
-	if n, err := strconv.Atoi(v); err != nil || n < leastPage || n > 10_000 {
-		return errors.New("a whole number from 10 to 10000")
+	if n, err := strconv.Atoi(v); err != nil || n < 1 || n > 10_000 {
+		return errors.New("a whole number from 1 to 10000")
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package zohocrm
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"regexp"
@@ -81,6 +82,9 @@ func classify(r *stream.Response) error {
 			return &stream.UnknownField{Names: []string{field}}
 		}
 	}
+	if (e.Code == "INVALID_DATA" || e.Code == "RESOURCE_NOT_FOUND") && aRecord.MatchString(r.URL) {
+		return stream.NoRows // GUESS: the id of a record that is gone; 204 is as good
+	}
 	if e.Code == "INVALID_DATA" && onRecord.MatchString(r.URL) {
 		if e.place() > 1 {
 			return permission(r, e, "deselect the stream if no module has this list") // the list, not the record
@@ -93,11 +97,41 @@ func classify(r *stream.Response) error {
 		}
 		return permission(r, e, "give the user the right in Zoho, or deselect the stream")
 	}
+	if e.Code != "" && (r.Status == http.StatusBadRequest || r.Status == http.StatusNotFound) {
+		return rejected(r, &e)
+	}
 	return nil
+}
+
+// rejected is a refusal that the engine has no use for, with what a person needs of it.
+func rejected(r *stream.Response, e *refusal) error {
+	var d struct {
+		Param     string `json:"param_name"`
+		Limit     json.Number
+		Supported json.RawMessage `json:"supported_values"`
+	}
+	_ = json.Unmarshal(e.Details, &d) // what cannot be read is not told
+	text := []string{fmt.Sprintf("%s answered %d %s: %s%s", r.URL, r.Status, http.StatusText(r.Status), e.Code, words(*e))}
+	for _, detail := range [][2]string{{"param_name", d.Param}, {"limit", d.Limit.String()}, {"supported_values", string(d.Supported)}} {
+		if detail[1] != "" {
+			text = append(text, detail[0]+" "+fault.Clip(detail[1], mostTold))
+		}
+	}
+	f := &fault.Error{Kind: fault.Refused, Status: r.Status, Err: errors.New(strings.Join(text, ", ")), Hint: "the vendor does not take this request: compare its code with " + doc + "status-codes.html"}
+	if r.Status == http.StatusNotFound {
+		f.Hint = "check api_url and region, and whether the account has this resource"
+	}
+	if n, err := d.Limit.Int64(); err == nil && d.Param == idsParam && n > 0 && n < maxIDs { // how many ids a call takes is GUESS
+		f.Err = &stream.TooMany{Limit: int(n), Err: f.Err}
+	}
+	return f
 }
 
 // onRecord are lists that hang on one record.
 var onRecord = regexp.MustCompile(`/[0-9]+/(__timeline|Attachments|Emails|Contact_Roles)(\?|$)`)
+
+// aRecord is one record by its id.
+var aRecord = regexp.MustCompile(`/crm/v8/[^/]+/[0-9]+(\?|$)`)
 
 // place is the part of the path that a refusal speaks of, from 0. DOC.
 func (e *refusal) place() int {

@@ -3,6 +3,7 @@ package zohocrm
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/tap-backoffice/tap-backoffice/internal/fault"
@@ -97,15 +98,21 @@ func (m *metaModule) shaped(fields []metaField, display map[string]string) *stre
 		return true
 	}
 	add("id", &stream.Schema{Type: "string"}) // in many modules the list lacks it
-	m.timeless = true
+	exact := slices.ContainsFunc(fields, func(x metaField) bool { return x.APIName == modifiedTime && !x.hidden() && !x.elsewhere() })
+	m.timeless, m.stamp = !exact, ""
 	for i := range fields {
 		x := &fields[i]
-		if x.APIName == "" || x.Visible != nil && !*x.Visible || x.elsewhere() {
+		if x.APIName == "" || x.hidden() || x.elsewhere() {
 			continue
 		}
-		if x.APIName == "Modified_Time" {
-			m.timeless = false
+		if x.APIName == modifiedTime {
 			add(x.APIName, instant())
+			continue
+		}
+		if strings.EqualFold(x.APIName, modifiedTime) { // CLIENT (TAP)
+			if !exact && add(x.APIName, instant()) {
+				m.stamp = x.APIName
+			}
 			continue
 		}
 		if hint := x.hint(display); add(x.APIName, x.schema()) && hint != "" {
@@ -116,6 +123,9 @@ func (m *metaModule) shaped(fields []metaField, display map[string]string) *stre
 	s.Schema, s.Hints = schema, hints
 	return &s
 }
+
+// hidden tells fields that the API does not show.
+func (x *metaField) hidden() bool { return x.Visible != nil && !*x.Visible }
 
 // elsewhere tells fields that list calls do not carry. DOC. Those that hold an
 // address have no values of their own, the fields of its parts have them.

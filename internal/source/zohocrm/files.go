@@ -202,7 +202,7 @@ func (j *files) poll(r *stream.Response) (stream.Step, error) {
 			return stream.Step{}, unlike(bulkPath)
 		}
 		if *d.Result.Count == 0 {
-			return j.nothing()
+			return j.nothing(d.Result.More)
 		}
 		if d.Result.URL == "" {
 			return stream.Step{}, unlike(bulkPath)
@@ -220,8 +220,14 @@ func (j *files) poll(r *stream.Response) (stream.Step, error) {
 }
 
 // nothing is the end of a job without rows. Of leads that are known to be
-// converted none means that files leave them out.
-func (j *files) nothing() (stream.Step, error) {
+// converted none means that files leave them out. more: the job says that there are
+// more; so did the one before any but the first.
+func (j *files) nothing(more bool) (stream.Step, error) {
+	if more || j.page > 1 {
+		return stream.Step{}, &fault.Error{
+			Kind: fault.Refused, Op: "bulk read", Err: errors.New("the vendor announced further rows, and the job for them has none"), Hint: "read_method list reads them",
+		}
+	}
 	if converted := j.parts[0]; converted != nil && *converted && j.page == 1 && j.converted != 0 {
 		return stream.Step{}, &fault.Error{Kind: fault.Refused, Op: "bulk read", Err: errors.New("the vendor's files leave out the converted leads"), Hint: "read_method list reads them"}
 	}

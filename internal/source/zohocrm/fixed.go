@@ -21,7 +21,12 @@ func fixed() []stream.Stream {
 	for _, m := range standard {
 		out = append(out, module(m, true))
 	}
-	deleted := paged(list("deleted_records", "{partition}/deleted", "data"))
+	deleted := list("deleted_records", "{partition}/deleted", "data")
+	// DOC: no tokens, page and per_page alone. A row that is restored or purged
+	// leaves the list, and others move up to where they were read past.
+	deleted.Page = stream.Offset{
+		Param: "page", SizeParam: "per_page", Size: pageRows, UntilEmpty: true, Overlap: true, Numbered: true, Grows: true, More: moreRecords,
+	}
 	deleted.Key, deleted.Scope, deleted.Selected = []string{"_module", "id"}, scope, true
 	deleted.Params = []stream.Param{{Name: "type", Value: "all"}}
 	deleted.Cursor = &stream.Cursor{Field: "deleted_time", From: since, In: stream.InHeader, Layout: layout}
@@ -72,7 +77,7 @@ func fixed() []stream.Stream {
 	timelines.Page = tokens() // DOC
 	emails := keyed(ofRecord(list("record_emails", "{partition}/{record}/Emails", "Emails")), "message_id")
 	//nolint:gosec // names of parameters
-	emails.Page = stream.Token{Param: "index", Token: "info.next_index", More: "info.more_records"} // DOC
+	emails.Page = stream.Token{Param: "index", Token: "info.next_index", More: moreRecords} // DOC
 	return append(out, timelines, chosen(ofRecord(paged(list("record_attachments", "{partition}/{record}/Attachments", "data")))), emails)
 }
 
@@ -82,7 +87,7 @@ func helpers() []stream.Stream {
 	s := list("records", "{partition}", "data")
 	s.Scope, s.Page = recordScope, tokens()
 	s.Schema = &stream.Schema{Type: "object", Properties: []stream.Property{{Name: "id", Schema: &stream.Schema{Type: "string"}}}}
-	s.Params = []stream.Param{{Name: "fields", Value: "id"}, {Name: "converted", Value: "both"}}
+	s.Params = []stream.Param{{Name: "fields", Value: "id"}, {Name: "converted", Value: "{converted}"}}
 	return []stream.Stream{s}
 }
 
@@ -99,10 +104,16 @@ func chosen(s stream.Stream) stream.Stream {
 	return s
 }
 
+// moreRecords tells whether pages follow; pageRows is how many rows one has. DOC.
+const (
+	moreRecords = "info.more_records"
+	pageRows    = 200
+)
+
 // tokens are the pages of lists of records.
 func tokens() stream.Token {
 	//nolint:gosec // names of parameters
-	return stream.Token{Param: "page_token", Token: "info.next_page_token", SizeParam: "per_page", Size: 200, More: "info.more_records", Drop: []string{"page"}}
+	return stream.Token{Param: "page_token", Token: "info.next_page_token", SizeParam: "per_page", Size: pageRows, More: moreRecords, Drop: []string{"page"}}
 }
 
 // since is the header that filters by the replication key, both bounds meant
@@ -122,12 +133,13 @@ func list(name, path string, records ...string) stream.Stream {
 	if len(records) > 0 {
 		s.Records = records[0]
 	}
+	s.NeverNull = s.Records == "data" // of records none are no answer at all, DOC
 	return s
 }
 
 // paged comes in pages of up to 200 rows.
 func paged(s stream.Stream) stream.Stream {
-	s.Page = stream.Number{Param: "page", SizeParam: "per_page", First: 1, Size: 200, More: "info.more_records"}
+	s.Page = stream.Number{Param: "page", SizeParam: "per_page", First: 1, Size: pageRows, More: moreRecords}
 	return s
 }
 

@@ -61,7 +61,10 @@ type metaModule struct {
 	Generated    string `json:"generated_type"`
 
 	timeless bool // has no Modified_Time
-	name     string
+	// stamp is the field that takes its place, Modified_Time in another case, ""
+	// for none.
+	stamp string
+	name  string
 }
 
 // maxFields is how many fields a call may ask for, maxIDs how many rows by their
@@ -69,7 +72,11 @@ type metaModule struct {
 const (
 	maxFields = 50
 	maxIDs    = 100
+	idsParam  = "ids"
 )
+
+// modifiedTime is the field by which modules are read incrementally.
+const modifiedTime = "Modified_Time"
 
 // provenPages are few enough for a run that is cut short to go on near its end,
 // and so many that a hundred thousand rows cost seven calls more.
@@ -82,15 +89,18 @@ func (m *metaModule) lines() bool { return strings.HasSuffix(m.Generated, "subfo
 func module(m metaModule, static bool) stream.Stream {
 	s := stream.Stream{
 		Name: m.stream(), Doc: doc + "get-records.html", Selected: !static, Path: m.APIName, Records: "data", Key: []string{"id"},
-		Page:     tokens(),
-		Optional: true,
+		Page: tokens(),
+		// One that discovery finds and whose path is unknown is no question of rights:
+		// 404 is fatal, DOC.
+		Optional: static, NeverNull: true,
 		Chunked: &stream.Chunked{
-			Param: "fields", Max: maxFields, Always: []string{"id"}, Key: "id", IDs: "ids", MaxIDs: maxIDs,
+			Param: "fields", Max: maxFields, Always: []string{"id"}, Key: "id", IDs: idsParam, MaxIDs: maxIDs,
+			One: m.APIName + "/{id}", // DOC (OAS): every field, in an answer like a list's
 		},
 	}
 	order := "id"
 	if !m.timeless {
-		order = "Modified_Time"
+		order = modifiedTime
 		s.Chunked.Always = append(s.Chunked.Always, order)
 		s.Cursor = &stream.Cursor{
 			Field: order, From: since, In: stream.InHeader, Layout: layout, Sorted: true,
@@ -99,12 +109,20 @@ func module(m metaModule, static bool) stream.Stream {
 			Margin: time.Second, Drift: &stream.Drift{Pages: provenPages, Silent: m.lines()},
 		}
 	}
+	if m.timeless && m.stamp != "" {
+		// Whether filter, order and the other ways know a field of that name is GUESS:
+		// read whole, older rows dropped here.
+		s.Chunked.Always = append(s.Chunked.Always, m.stamp)
+		s.Cursor = &stream.Cursor{Field: m.stamp}
+	}
 	// Rows that change move to the end, where they are met again.
 	s.Params = []stream.Param{{Name: "sort_by", Value: order}, {Name: "sort_order", Value: "asc"}}
-	if m.APIName == "Leads" {
+	if m.APIName == leadModule {
 		s.Params = append(s.Params, stream.Param{Name: "converted", Value: "both"}) // else converted ones vanish, DOC
 	}
-	s.Roads = roads(m.APIName)
+	if m.stamp == "" {
+		s.Roads = roads(m.APIName)
+	}
 	s.Deletions = &stream.Deletions{Stream: "deleted_records", Partition: m.APIName, Key: "id", At: "deleted_time"}
 	return s
 }
@@ -138,9 +156,28 @@ func modules(ctx context.Context, f stream.Fetcher) ([]metaModule, error) {
 	return found, nil
 }
 
-// distinguish names modules apart that collide in lower case.
+// taken are the names of streams that are no module's.
+func taken() map[string]bool {
+	names := map[string]bool{}
+	for _, list := range [][]stream.Stream{fixed(), helpers()} {
+		for i := range list {
+			names[list[i].Name] = true
+		}
+	}
+	for i := range standard {
+		delete(names, standard[i].stream())
+	}
+	return names
+}
+
+// distinguish names modules apart that collide in lower case, with each other or
+// with a stream that is none.
 func distinguish(found []metaModule) {
 	count := map[string]int{}
+	taken := taken()
+	for name := range taken {
+		count[name]++
+	}
 	for i := range found {
 		count[strings.ToLower(found[i].APIName)]++
 	}
@@ -153,7 +190,6 @@ func distinguish(found []metaModule) {
 	}
 	// Of two streams of one name the first would not be read: should the ends of
 	// the ids be the same too, the place in the list tells them apart.
-	taken := map[string]bool{}
 	for i := range found {
 		m := &found[i]
 		for n := 2; taken[m.name]; n++ {
@@ -189,9 +225,14 @@ func recordParts(ctx context.Context, f stream.Fetcher, _ stream.Config) ([]stre
 	}
 	var out []stream.Partition
 	for i := range found {
-		if !found[i].lines() {
-			out = append(out, stream.Partition{ID: found[i].APIName})
+		if found[i].lines() {
+			continue
 		}
+		converted := "" // only leads know it, and are left out without it, DOC
+		if found[i].APIName == leadModule {
+			converted = "both"
+		}
+		out = append(out, stream.Partition{ID: found[i].APIName, Values: []stream.Param{{Name: "converted", Value: converted}}})
 	}
 	return out, nil
 }
@@ -208,7 +249,12 @@ func discover(ctx context.Context, f stream.Fetcher, _ stream.Config, known stre
 		for i := range found {
 			m := &found[i]
 			if s := known(m.stream()); s != nil {
-				m.timeless = s.Property("Modified_Time") == nil
+				m.timeless = s.Property(modifiedTime) == nil
+				for _, p := range s.Properties {
+					if m.timeless && strings.EqualFold(p.Name, modifiedTime) {
+						m.stamp = p.Name
+					}
+				}
 				out = append(out, module(*m, false))
 			}
 		}

@@ -121,6 +121,13 @@ func TestShaped(t *testing.T) {
 	require.Equal(t, []string{"id", "First_Name", "Modified_Time"}, names)
 	require.Equal(t, "cm1", s.Name)
 	require.Equal(t, "Modified_Time", s.Cursor.Field)
+	m = metaModule{APIName: "Lower"}
+	s = m.shaped([]metaField{{APIName: "Name", DataType: "text"}, {APIName: "modified_time", DataType: "datetime"}}, nil)
+	require.Equal(t, "modified_time", s.Cursor.Field)
+	require.False(t, s.Cursor.Filtered(), "whether a filter knows it is not documented")
+	require.Equal(t, []string{"id", "modified_time"}, s.Chunked.Always)
+	require.Contains(t, s.Params, stream.Param{Name: "sort_by", Value: "id"})
+	require.Nil(t, s.Roads)
 	m = metaModule{APIName: "Timeless"}
 	s = m.shaped([]metaField{{APIName: "Name", DataType: "text"}}, nil)
 	require.Nil(t, s.Cursor)
@@ -131,6 +138,51 @@ func TestNamesThatCollide(t *testing.T) {
 	found := []metaModule{{ID: "7300000000002102", APIName: "Site_Visits"}, {ID: "7300000000002105", APIName: "site_visits"}, {ID: "1", APIName: "Leads"}}
 	distinguish(found)
 	require.Equal(t, []string{"site_visits_002102", "site_visits_002105", "leads"}, []string{found[0].stream(), found[1].stream(), found[2].stream()})
+}
+
+// TestModulesNamedLikeStreams: a module takes no stream over that is none; those
+// that are modules are theirs.
+func TestModulesNamedLikeStreams(t *testing.T) {
+	answers := []string{}
+	want := []string{}
+	for i, name := range []string{
+		"Holidays", "Portals", "Roles", "Currencies", "Users", "Territories", "Timelines", "Modules", "Deleted_Records", "Records",
+		"Leads", "Notes", "Attachments", "Quoted_Items", "DealHistory", "CM1",
+	} {
+		id := fmt.Sprint(7300000000002100 + i)
+		answers = append(answers, fmt.Sprintf(`{"id":%q,"api_name":%q,"api_supported":true}`, id, name))
+		if name = strings.ToLower(name); i < 10 {
+			name += "_" + id[len(id)-6:]
+		}
+		want = append(want, name)
+	}
+	v := &vendor{answers: map[string]string{"settings/modules": `{"modules":[` + strings.Join(answers, ",") + `]}`}}
+	for _, a := range answers {
+		name := strings.Split(a, `"`)[7]
+		v.answers["settings/fields "+name+" all"] = `{"fields":[{"api_name":"Name","data_type":"text"},{"api_name":"Modified_Time","data_type":"datetime"}]}`
+	}
+	found, err := discover(t.Context(), v, stream.Config{}, nil)
+	require.NoError(t, err)
+	src := Source()
+	before := map[string]string{}
+	for i := range src.Streams {
+		before[src.Streams[i].Name] = src.Streams[i].Path
+	}
+	var names []string
+	for i := range found {
+		names = append(names, found[i].Name)
+		if path, ok := before[found[i].Name]; ok {
+			require.Equal(t, path, found[i].Path, found[i].Name)
+		}
+	}
+	require.Equal(t, want, names)
+	require.Equal(t, "holidays_2", distinguished("1002", "Holidays"), "of a short id, what tells it apart")
+}
+
+func distinguished(id, name string) string {
+	found := []metaModule{{ID: id, APIName: name}}
+	distinguish(found)
+	return found[0].stream()
 }
 
 func TestClassify(t *testing.T) {
@@ -148,7 +200,16 @@ func TestClassify(t *testing.T) {
 	require.Equal(t, fault.Permission, fault.KindOf(code(401, "Leads", "OAUTH_SCOPE_MISMATCH")))
 	require.Equal(t, fault.Permission, fault.KindOf(code(403, "Notes", "NOT_SUPPORTED")))
 	require.ErrorIs(t, code(400, "settings/pipeline", "INVALID_DATA"), stream.NoRows)
-	require.NoError(t, code(400, "Leads", "INVALID_DATA"))
+	refused := classify(&stream.Response{Status: 400, URL: "https://host/crm/v8/Leads", Body: []byte(`{"code":"LIMIT_EXCEEDED","details":{"limit":20,"param_name":"ids"},"message":"too many","status":"error"}`)})
+	require.EqualError(t, refused, "https://host/crm/v8/Leads answered 400 Bad Request: LIMIT_EXCEEDED (too many), param_name ids, limit 20")
+	many, ok := errors.AsType[*stream.TooMany](refused)
+	require.True(t, ok)
+	require.Equal(t, 20, many.Limit)
+	require.Equal(t, fault.Refused, fault.KindOf(code(400, "Leads", "INVALID_DATA")))
+	require.Equal(t, 404, fault.As(code(404, "Nothing", "INVALID_URL_PATTERN")).Status)
+	require.ErrorIs(t, code(400, "Leads/12", "INVALID_DATA"), stream.NoRows, "it went")
+	require.ErrorIs(t, code(404, "Leads/12", "RESOURCE_NOT_FOUND"), stream.NoRows)
+	require.Equal(t, fault.Refused, fault.KindOf(code(404, "Leads/12", "INVALID_URL_PATTERN")))
 	require.NoError(t, code(400, "Leads/actions/count", "LIMIT_REACHED"), "a count may fail")
 	for _, list := range []string{"__timeline", "Emails", "Attachments", "Contact_Roles"} {
 		url := "https://host/crm/v8/Deals/12/" + list
@@ -219,6 +280,12 @@ func TestDiscover(t *testing.T) {
 	require.NotNil(t, found[0].Cursor)
 	require.Nil(t, found[1].Cursor, "without Modified_Time it is read whole")
 	require.Equal(t, []string{"settings/modules"}, v.asked, "a catalog has the fields")
+	found, err = discover(t.Context(), v, stream.Config{}, func(name string) *stream.Schema {
+		return map[string]*stream.Schema{"cm1": {Properties: []stream.Property{{Name: "modified_time", Schema: instant()}}}}[name]
+	})
+	require.NoError(t, err)
+	require.Equal(t, "modified_time", found[0].Cursor.Field)
+	require.False(t, found[0].Optional, "404 of what discovery found is fatal")
 
 	parts, err := partitions(t.Context(), v, stream.Config{})
 	require.NoError(t, err)

@@ -79,6 +79,28 @@ func TestListFields(t *testing.T) {
 	require.Error(t, o.Switch("nonsense", true))
 }
 
+func TestListV2(t *testing.T) {
+	o, _ := testOrg(60)
+	whole, err := o.ListV2("Contacts", params("per_page=3"), time.Time{})
+	require.NoError(t, err)
+	var every struct{ Data []map[string]json.RawMessage }
+	require.NoError(t, json.Unmarshal(whole.JSON, &every))
+	require.Len(t, every.Data, 3)
+	require.Greater(t, len(every.Data[0]), maxFields)
+
+	chosen, err := o.ListV2("Contacts", params("per_page=3", "fields=Last_Name"), time.Time{})
+	require.NoError(t, err)
+	rows, _ := list(t, o, "Contacts", time.Time{}, "per_page=3", "fields=Last_Name")
+	var few struct{ Data []map[string]any }
+	require.NoError(t, json.Unmarshal(chosen.JSON, &few))
+	require.Equal(t, rows, few.Data)
+
+	_, err = o.ListV2("Contacts", params("page=9"), time.Time{})
+	require.NoError(t, err)
+	_, err = o.ListV2("Contacts", params("page=11"), time.Time{})
+	require.Equal(t, "DISCRETE_PAGINATION_LIMIT_EXCEEDED", refused(t, err).Code)
+}
+
 func TestListInfo(t *testing.T) {
 	o, c := testOrg(60)
 	b, err := o.List("Leads", params("fields=id", "per_page=2", "sort_by=Modified_Time", "sort_order=asc"), time.Time{})
