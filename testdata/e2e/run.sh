@@ -4,7 +4,7 @@
 #
 #   testdata/e2e/run.sh [BINARY] [WORKDIR]
 #
-# Parts: load (six loaders), check (singer-check-tap), runner (Meltano), peers. A
+# Parts: load (five loaders), check (singer-check-tap), runner (Meltano), peers. A
 # part runs even if one before it failed; the exit is 1 if any did. What the
 # parts need they install into WORKDIR (out/e2e), which may be kept, and from
 # Debian's packages. E2E_PARTS picks parts; E2E_LOADERS and E2E_SOURCES pick what

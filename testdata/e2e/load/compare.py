@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from .facts import FACTS, Facts
+from .facts import FACTS
 from .loaders import Loader, Row
 from .rules import excuse
 from .schema import RESCUED, Column, Stream
-from .truth import Oracle, Record
+from .truth import Record
 from .values import Json, Value, parse, same, shown
+from .wanted import Key, Wanted
 
-Key = tuple[Value, ...]
 EXAMPLES = 5
 # Excused by what the service does and documents, whatever the loader.
 CUT = "the service cuts rich text in its lists"
@@ -53,52 +51,6 @@ class Tally:
         self.failed += other.failed
         self.examples = (self.examples + other.examples)[:EXAMPLES]
         self.seconds += other.seconds
-
-
-@dataclass
-class Wanted:
-    """The records that a table must have, by key."""
-
-    records: dict[Key, Record]
-    # Some services tell in a few members what time it is there, or forget rows after
-    # some time. So the truth is taken before and after the tap ran; these are rows
-    # that read differently before, with no change in between, and the keys that were
-    # not there at both times.
-    before: dict[Key, Record]
-    passing: set[Key]
-    # Rows that have changed since the first phase, as they were then.
-    earlier: dict[Key, Record] = field(default_factory=dict)
-
-    def update(self, later: Wanted) -> None:
-        """Go on to the second phase. What is gone by then was loaded, and nobody took it away."""
-        for key, record in later.records.items():
-            old = self.records.get(key)
-            if old is not None and old != record:
-                self.earlier[key] = old
-            self.records[key] = record
-            self.before.pop(key, None)
-        self.before.update(later.before)
-        self.passing |= later.passing
-
-
-def wanted(stream: Stream, facts: Facts, before: Path, after: Path) -> Wanted:
-    """Work out what a table must have."""
-    oracle = Oracle(stream, facts)
-    records = _by_key(stream, oracle.records(_lines(after)))
-    if before.read_bytes() == after.read_bytes():
-        return Wanted(records, {}, set())
-    old = _by_key(stream, oracle.records(_lines(before)))
-    differing = {key: record for key, record in old.items() if record != records.get(key)}
-    return Wanted(records, differing, old.keys() ^ records.keys())
-
-
-def _lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as lines:
-        yield from lines
-
-
-def _by_key(stream: Stream, records: Iterable[Record]) -> dict[Key, Record]:
-    return {tuple(record[k] for k in stream.key): record for record in records}
 
 
 class Comparison:

@@ -17,7 +17,7 @@ from rig.install import Environments, postgres_programs
 from rig.programs import Failed, run
 
 from .feed import feed
-from .rules import DOUBLE, DOUBLE_INSIDE, EMPTY_IS_NULL, ESCAPED, LITERAL, Rule
+from .rules import DOUBLE, EMPTY_IS_NULL, ESCAPED, LITERAL, Rule
 from .schema import Column
 from .values import Json, Value, is_number, parse, read_instant
 
@@ -211,7 +211,7 @@ class PipelinewisePostgres(_Postgres):
 
     name = "pipelinewise-target-postgres"
     prefix = "ppw_"
-    rules = (EMPTY_IS_NULL, ESCAPED, DOUBLE, DOUBLE_INSIDE)
+    rules = (EMPTY_IS_NULL, ESCAPED, DOUBLE)
 
     def config(self, source: str, phase: int) -> dict[str, Any]:
         """Return the loader's options."""
@@ -227,7 +227,7 @@ class DuckDB(Loader):
 
     name = "target-duckdb"
     program = "target-duckdb"
-    rules = (EMPTY_IS_NULL, DOUBLE, DOUBLE_INSIDE)
+    rules = (EMPTY_IS_NULL, DOUBLE)
     # Its COPY lets DuckDB guess whether the first line is a header. No option says that there is none.
     loses_first = True
 

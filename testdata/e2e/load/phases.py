@@ -6,19 +6,19 @@ import json
 import multiprocessing
 import os
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from rig.programs import Failed, say
 from rig.sandbox import Sandbox
 
-from .compare import Comparison, Tally, Wanted, wanted
-from .facts import FACTS
+from .compare import Comparison, Tally
 from .feed import feed, pipe
 from .loaders import Loader
 from .schema import Output, Stream, read_catalog
 from .tap import Tap
+from .wanted import Truths
 
 CHANGED, INSERTED, DELETED = 25, 5, 3
 # This source, the smallest, is loaded by a pipe from the tap; the others from a
@@ -35,8 +35,8 @@ class Phases:
         """Discover the streams."""
         self.tallies = {loader: Tally() for loader in loaders}
         self._source = tap.source
-        self._facts = FACTS[tap.source]
         self._tap, self._sandbox, self._folder = tap, sandbox, folder
+        self._truths = Truths(sandbox, tap.source, folder / "truth")
         # How many records of each stream a loader was given.
         self._written: dict[Loader, dict[str, int]] = {}
         self._firsts: dict[str, list[dict[str, Any]]] = {}
@@ -45,20 +45,20 @@ class Phases:
 
     def first(self) -> dict[Loader, Any]:
         """Load everything; return the state that each loader printed."""
-        self._truth("before-1")
+        self._truths.before(1, self._chosen)
         out = self._sync("first", None)
         if odd := set(self._chosen) ^ set(out.streams):
             for tally in self.tallies.values():
                 tally.fail(f"{self._source}: selected by default, or written, but not both: {sorted(odd)}")
         states = self._load(list(self.tallies), 1, out)
-        self._truth("after-1")
+        self._truths.after(1, self._chosen)
         self._compare(out, 1)
         return states
 
     def second(self, states: dict[Loader, Any]) -> None:
         """Change rows, go on from each loader's state, load what is new."""
         self._sandbox.change(self._source, rows=CHANGED, insert=INSERTED, delete=DELETED)
-        self._truth("before-2")
+        self._truths.before(2, self._chosen)
         groups: dict[str, list[Loader]] = {}
         for loader, state in states.items():
             groups.setdefault(json.dumps(state), []).append(loader)
@@ -67,7 +67,7 @@ class Phases:
             path.write_text(state, encoding="utf-8")
             out = self._sync(f"second-{i}", path)
             self._load(loaders, 2, out)
-        self._truth("after-2")
+        self._truths.after(2, self._chosen)
         if groups:
             self._compare(out, 2)
 
@@ -105,13 +105,6 @@ class Phases:
             written[stream.name] = written.get(stream.name, 0) + stream.records
         return state
 
-    def _truth(self, moment: str) -> None:
-        for name in self._chosen:
-            self._sandbox.save_truth(self._source, name, self._file(moment, name))
-
-    def _file(self, moment: str, stream: str) -> Path:
-        return self._folder / "truth" / moment / f"{stream}.jsonl"
-
     def _compare(self, out: Output, phase: int) -> None:
         """Compare all tables, streams side by side in processes that share what is here."""
         begun = time.monotonic()
@@ -121,29 +114,21 @@ class Phases:
         loaders = list(self._written)
         global _work
         _work = self, loaders, phase
-        with multiprocessing.get_context("fork").Pool(AT_ONCE) as pool:
-            for tallies in pool.imap_unordered(_compare_stream, out.streams.values()):
+        # No Pool: it ends its processes by SIGTERM, which one that waits for work may
+        # sleep through for ever, and it waits for ever for one that was killed.
+        with ProcessPoolExecutor(AT_ONCE, multiprocessing.get_context("fork")) as pool:
+            for tallies in pool.map(_compare_stream, out.streams.values()):
                 for loader, tally in zip(loaders, tallies, strict=True):
                     self.tallies[loader].add(tally)
         say(f"{self._source}: compared phase {phase} in {time.monotonic() - begun:.1f} s")
 
     def compare_stream(self, stream: Stream, loaders: list[Loader], phase: int) -> list[Tally]:
         """Compare one table of every loader."""
-        want, firsts = self._want(stream, phase), self._firsts.get(stream.name, [])
+        want, firsts = self._truths.wanted(stream, phase), self._firsts.get(stream.name, [])
         return [
             Comparison(loader, self._source, stream, want, firsts).run(self._written[loader][stream.name])
             for loader in loaders
         ]
-
-    def _want(self, stream: Stream, phase: int) -> Wanted:
-        want = self._want_of(stream, 1)
-        if phase == 2:
-            want.update(self._want_of(stream, 2))
-        return want
-
-    def _want_of(self, stream: Stream, phase: int) -> Wanted:
-        files = (self._file(f"{moment}-{phase}", stream.name) for moment in ("before", "after"))
-        return wanted(stream, self._facts, *files)
 
 
 # What the processes of a comparison take over from the one that forked them.

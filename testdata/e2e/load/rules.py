@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 
 from .schema import Column
 from .values import Digits, Json, Value, is_number, same, walk
@@ -39,18 +38,10 @@ def excuse(rules: Sequence[Rule], column: Column, expected: Value, found: Value)
     return " and ".join(names) if len(names) > 1 and same(value, found) else None
 
 
-def _double(value: Any) -> Any:
-    return Digits(repr(float(value))) if isinstance(value, Decimal) else value
-
-
 def _as_double(_: Column, value: Value) -> Value:
     if isinstance(value, Json):
         return value
     return Digits(repr(float(value))) if is_number(value) else value
-
-
-def _inside_as_double(column: Column, value: Value) -> Value:
-    return Json(walk(value.value, _double)) if isinstance(value, Json) and column.nested else value
 
 
 def _empty_is_null(_: Column, value: Value) -> Value:
@@ -73,7 +64,6 @@ def _literal(column: Column, value: Value) -> Value:
 
 
 DOUBLE = Rule("number kept as a double", _as_double)
-DOUBLE_INSIDE = Rule("numbers inside JSON kept as doubles", _inside_as_double)
 EMPTY_IS_NULL = Rule("empty text is null", _empty_is_null)
 ESCAPED = Rule("control characters kept as JSON escapes", _escaped)
 LITERAL = Rule("object or array written as a Python literal", _literal)

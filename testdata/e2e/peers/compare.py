@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from rig.sandbox import Row, parse
 
@@ -27,10 +28,12 @@ TEXT = "number for text, or text for a number"
 JSON = "structure that ours writes as JSON text"
 DAY = "plain date made a date-time; ours stays a date"
 FALSE = "null made false"
+HOUR = "wall clock of the site (Amsterdam) told as UTC: one or two hours late"
 PYTHON = "structure made the text of a Python value ({'name': …}), no JSON any more"
 UNKNOWN = "no rule"
 
 ABSENT = object()
+SITE = ZoneInfo("Europe/Amsterdam")
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -85,10 +88,19 @@ def rule(ours: Any, theirs: Any) -> str:
     if isinstance(ours, str) and isinstance(theirs, str):
         if DATE.fullmatch(ours) and theirs.startswith(f"{ours}T00:00:00"):
             return DAY
-        return INSTANT if instant(ours) is not None and instant(ours) == instant(theirs) else UNKNOWN
+        return moments(instant(ours), instant(theirs))
     if is_number(ours) != is_number(theirs) and None not in (ours, theirs):
         return TEXT if as_number(ours) == as_number(theirs) is not None else UNKNOWN
     return UNKNOWN
+
+
+def moments(ours: datetime | None, theirs: datetime | None) -> str:
+    """Why two texts differ that may be instants."""
+    if ours is None or theirs is None:
+        return UNKNOWN
+    if ours == theirs:
+        return INSTANT
+    return HOUR if ours.astimezone(SITE).replace(tzinfo=UTC) == theirs else UNKNOWN
 
 
 def is_number(value: Any) -> bool:

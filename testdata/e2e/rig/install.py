@@ -17,6 +17,8 @@ from .programs import Failed, run
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements"
 MINUTES = 60.0
+# Packages that ask for an older Python than there is, and work with this one.
+UNWILLING = ("tap-exact",)
 # A slow registry is not a finding.
 TRIES = 3
 _updated = False
@@ -47,8 +49,13 @@ class Environments:
             _thrice([env / "bin" / "python", "-m", "pip", "install", "--quiet", "-r", wanted])
         else:
             uv = self.program("tools", "uv")
+            python = env / "bin" / "python"
             run([uv, "venv", "--quiet", "--python", sys.executable, env], MINUTES)
-            _thrice([uv, "pip", "install", "--quiet", "--python", env / "bin" / "python", "-r", wanted])
+            if lock in UNWILLING:
+                pip = [self.program("tools", "python"), "-m", "pip", "--python", python]
+                _thrice([*pip, "install", "--quiet", "--no-deps", "--ignore-requires-python", "-r", wanted])
+            else:
+                _thrice([uv, "pip", "install", "--quiet", "--python", python, "-r", wanted])
         stamp.write_text(digest)
         return env
 

@@ -10,7 +10,6 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Self
 
 from .programs import Failed, run, tail
 
@@ -32,7 +31,7 @@ _OPTIONS = {
 
 
 class Postgres:
-    """One server with one database; as a context manager it ends with the block."""
+    """One server with one database, until it is stopped."""
 
     def __init__(self, programs: Path) -> None:
         """Make and start it, as another user if this one is root, who may not."""
@@ -49,14 +48,6 @@ class Postgres:
         except BaseException:
             self.stop()
             raise
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop it."""
-        self.stop()
 
     def _start(self) -> None:
         data = self._folder / "data"
@@ -96,14 +87,6 @@ class Postgres:
         """Return the tables of a schema."""
         query = f"select table_name from information_schema.tables where table_schema = '{schema}'"
         return set(self._psql("-d", DATABASE, "-c", query).split())
-
-    def columns(self, schema: str, table: str) -> set[str]:
-        """Return the columns of a table."""
-        query = (
-            "select column_name from information_schema.columns "
-            f"where table_schema = '{schema}' and table_name = '{table}'"
-        )
-        return set(self._psql("-d", DATABASE, "-c", query).splitlines())
 
     def rows(self, schema: str, table: str) -> Iterator[str]:
         """Return each row as a line of JSON."""
