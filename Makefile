@@ -17,8 +17,12 @@ GOLDEN    = catalogs testdata internal/house/golangci.yml
 GOLDENERS = $(call packages,flag.Bool."update")
 FUZZERS   = $(call packages,^func Fuzz)
 packages  = $(addprefix ./,$(sort $(dir $(shell grep -rl --include='*.go' '$(1)' internal))))
+# Tests that build the program: Go knows the result by what they import, and would
+# repeat it though the program is another one.
+FRESH    := -count=1
 SUITE     = ./internal/sourcetest ./internal/source/...
-OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/long$$ -e /internal/hostile$$ -e /internal/storm$$)
+STANDINS  = ./internal/emulator/...
+OTHERS    = $(shell go list ./... | grep -v -e /internal/sourcetest$$ -e /internal/source/ -e /internal/emulator -e /internal/house$$ -e /internal/long$$ -e /internal/hostile$$ -e /internal/storm$$)
 PLATFORMS = linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64
 
 .DEFAULT_GOAL := help
@@ -32,12 +36,12 @@ build: ## the static binary, bin/tap-backoffice
 
 test: ## every test, briefly where the same is done for many systems and states
 	go test $(RACE) $(OTHERS)
-	go test -short $(SUITE)
-	go test ./internal/long
-	go test -short ./internal/hostile
+	go test -short $(SUITE) $(STANDINS) ./internal/house
+	go test $(FRESH) ./internal/long
+	go test $(FRESH) -short ./internal/hostile
 
-race: ## the suite and the tests of the sources with the race detector, as briefly
-	go test $(RACE) $(SUITE)
+race: ## the suite, the sources and the stand-ins with the race detector
+	go test $(RACE) $(SUITE) $(STANDINS)
 
 check: vet tidy-check lint golden-check test ## all that must hold before a commit
 
@@ -84,11 +88,11 @@ suite: ## the suite and the tests of the sources whole: every way, seed, state a
 	go test $(SUITE)
 
 storm: build ## thousands of runs in bad weather: SEED, RUNS; SOURCES=a,b for some
-	go test ./internal/storm
+	go test $(FRESH) ./internal/storm
 	go run ./internal/storm -tap $(TAP) -seed $(or $(SEED),1) -runs $(or $(RUNS),1500) -sources '$(SOURCES)'
 
 hostile: ## servers that mean harm: what the program does, and how much memory it takes
-	go test ./internal/hostile
+	go test $(FRESH) ./internal/hostile
 
 secrets: ## looks for credentials put into every place, at every log level in every format
 	go test ./internal/cli -run 'Secrets|Nobody' -v -every
@@ -97,7 +101,7 @@ vuln: ## known vulnerabilities in what is called; VULNDB=file:///FOLDER for a co
 	go run golang.org/x/vuln/cmd/govulncheck@v$(VULN) -db $(VULNDB) ./...
 
 long: ## ten million records, days of tokens and quotas, 300 nights
-	go test ./internal/long -v -timeout 60m -records 10000000 -hours 24 -nights 300
+	go test $(FRESH) ./internal/long -v -timeout 60m -records 10000000 -hours 24 -nights 300
 
 bars: ## the calls and credits that large accounts may cost
 	go test ./internal/source/zohocrm -run 'ManyContacts|UnchangedModules|Discovery' -v -contacts 100000
