@@ -121,7 +121,8 @@ func (a *app) selectCommand() *cobra.Command {
 			if err := applyPatterns("select", args, catalog, ""); err != nil {
 				return err
 			}
-			return a.print(catalog.AppendJSON(nil))
+			_, _ = catalog.WriteTo(a.out)
+			return a.out.fault()
 		},
 	}
 	c.Flags().StringVar(&a.flags.catalog, "catalog", "", "catalog `FILE` to choose from; stdin without it")

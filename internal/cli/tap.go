@@ -74,7 +74,8 @@ func (a *app) discover(src *stream.Source) error {
 	if err != nil {
 		return err
 	}
-	return a.print(c.AppendJSON(nil))
+	_, _ = c.WriteTo(a.out)
+	return a.out.fault()
 }
 
 // sync reads the selected streams, or finds the catalog of a source whose

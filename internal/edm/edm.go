@@ -9,6 +9,7 @@ package edm
 import (
 	_ "embed"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -94,13 +95,7 @@ func (s *Set) Service() string {
 // Properties returns the properties in the order of the reference, without the
 // collections. They are read anew at each call.
 func (s *Set) Properties() []Property {
-	var out []Property
-	for _, p := range properties(s.text) {
-		if p.Type != List {
-			out = append(out, p)
-		}
-	}
-	return out
+	return slices.DeleteFunc(properties(s.text), func(p Property) bool { return p.Type == List })
 }
 
 // Deferred names the collections, which carry nothing but a link.
@@ -198,7 +193,7 @@ func set(line string) Set {
 }
 
 func properties(body string) []Property {
-	var out []Property
+	out := make([]Property, 0, strings.Count(body, ":"))
 	for w := range strings.FieldsSeq(body) {
 		name, kind, _ := strings.Cut(w, ":")
 		p := Property{Name: name}

@@ -2,6 +2,7 @@ package singer
 
 import (
 	"encoding/json"
+	"io"
 	"slices"
 	"strconv"
 )
@@ -208,17 +209,44 @@ func (c *Catalog) Entry(stream string) *Entry {
 // line for each property and each metadata item. The same catalog always gives
 // the same bytes.
 func (c *Catalog) AppendJSON(dst []byte) []byte {
-	dst = append(dst, "{\n  \"streams\": ["...)
+	if len(c.Streams) == 0 {
+		return append(dst, "{\n  \"streams\": []\n}\n"...)
+	}
 	for i := range c.Streams {
-		if i > 0 {
-			dst = append(dst, ',')
+		dst = c.append(dst, i)
+	}
+	return dst
+}
+
+// WriteTo implements io.WriterTo: it writes what AppendJSON does, the lines of
+// one stream at a time, for some catalogs have megabytes.
+func (c *Catalog) WriteTo(w io.Writer) (n int64, err error) {
+	if len(c.Streams) == 0 {
+		m, err := w.Write(c.AppendJSON(nil))
+		return int64(m), err
+	}
+	var lines []byte
+	for i := range c.Streams {
+		lines = c.append(lines[:0], i)
+		m, err := w.Write(lines)
+		if n += int64(m); err != nil {
+			return n, err
 		}
-		dst = c.Streams[i].append(append(dst, "\n    "...))
 	}
-	if len(c.Streams) > 0 {
-		dst = append(dst, "\n  "...)
+	return n, nil
+}
+
+// append writes the lines of the i-th stream, and with the first and the last one
+// those around.
+func (c *Catalog) append(dst []byte, i int) []byte {
+	if i == 0 {
+		dst = append(dst, "{\n  \"streams\": [\n"...)
 	}
-	return append(dst, "]\n}\n"...)
+	dst = c.Streams[i].append(append(dst, "    "...))
+	if i < len(c.Streams)-1 {
+		return append(dst, ",\n"...)
+	}
+	return append(dst, "\n  ]\n}\n"...)
 }
 
 func (e *Entry) append(dst []byte) []byte {

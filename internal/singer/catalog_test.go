@@ -1,6 +1,7 @@
 package singer
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -126,6 +127,45 @@ func TestCatalogGolden(t *testing.T) {
 	require.Equal(t, `"automatic"`, string(raw))
 	require.Nil(t, entry.Field("absent"))
 	require.Equal(t, "{\n  \"streams\": []\n}\n", string((&Catalog{}).AppendJSON(nil)))
+}
+
+// pieces keeps what it is written and takes the first few writes alone.
+type pieces struct {
+	takes int
+	all   []string
+}
+
+func (p *pieces) Write(b []byte) (int, error) {
+	if p.takes--; p.takes < 0 {
+		return 0, errFull
+	}
+	p.all = append(p.all, string(b))
+	return len(b), nil
+}
+
+var errFull = errors.New("full")
+
+func TestCatalogWriteTo(t *testing.T) {
+	two := example()
+	two.Streams = append(two.Streams, two.Streams...)
+	for _, c := range []*Catalog{{}, example(), two} {
+		want := string(c.AppendJSON(nil))
+		out := &pieces{takes: 99}
+		n, err := c.WriteTo(out)
+		require.NoError(t, err)
+		require.Equal(t, want, strings.Join(out.all, ""))
+		require.Len(t, want, int(n))
+		require.Len(t, out.all, max(len(c.Streams), 1), "one stream at a time")
+		for _, lines := range out.all {
+			require.True(t, strings.HasSuffix(lines, "\n"), "whole lines")
+		}
+		for takes := range out.all {
+			full := &pieces{takes: takes}
+			n, err := c.WriteTo(full)
+			require.ErrorIs(t, err, errFull)
+			require.Len(t, strings.Join(full.all, ""), int(n))
+		}
+	}
 }
 
 // names returns the properties that an entry extracts.
