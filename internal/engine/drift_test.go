@@ -339,20 +339,26 @@ func TestDriftRepairs(t *testing.T) {
 	}
 }
 
+// changing touches rows while the list is read: what changed has two pages.
+func (v *crm) changing(asked int) {
+	switch asked {
+	case 2:
+		v.touch(15)
+		v.touch(16)
+	case 3:
+		v.touch(1)
+	case 4:
+		v.touch(17)
+	}
+}
+
 // What changed is asked for in pages too, in which rows may be skipped.
 func TestDriftOfTheChanges(t *testing.T) {
 	v := newCRM(t, drifting(5), 20, 2)
 	v.offset = true
 	v.ahead = func(c call) {
-		switch c.n {
-		case 2:
-			v.touch(15)
-			v.touch(16)
-		case 3:
-			v.touch(1)
-		case 4:
-			v.touch(17)
-		case 7: // 15 and 16 were on the first page, 1 and 17 are on the second
+		v.changing(c.n)
+		if c.n == 7 { // 15 and 16 were on the first page, 1 and 17 are on the second
 			v.touch(15)
 		}
 	}
@@ -392,17 +398,7 @@ func TestDriftOfHollowChanges(t *testing.T) {
 			t.Run(fmt.Sprint(what, " ", times), func(t *testing.T) {
 				v := newCRM(t, drifting(5), 20, 2)
 				v.offset, v.repeats = true, true
-				v.ahead = func(c call) {
-					switch c.n {
-					case 2:
-						v.touch(15)
-						v.touch(16)
-					case 3:
-						v.touch(1)
-					case 4:
-						v.touch(17)
-					}
-				}
+				v.ahead = func(c call) { v.changing(c.n) }
 				left, begun := times, ""
 				v.through(func(c call) (string, error) {
 					if c.n == 1 {
