@@ -10,8 +10,10 @@ of it, it runs too.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rig.install import Environments
@@ -22,7 +24,7 @@ from .peer import START, Result
 
 RECORDS = 300
 NAMED = 8
-SOURCES = ("saasoptics", "zoho_crm", "exact_online")
+Peer = Callable[[Path, Path, Sandbox], Result]
 
 # What has no place in a run, and why.
 NOT_RUN = {
@@ -79,17 +81,20 @@ def main(tap: Path, folder: Path) -> int:
     """Run all; 1 on any difference that no rule explains."""
     work, environments = folder / "peers", Environments(folder / "venvs")
     not_run = {}
-    with Sandbox(tap, work / "sandbox", RECORDS, SOURCES) as sandbox:
-        for source in SOURCES:
-            sandbox.configure(source, start_date=START, token_store=str(work / "tokens.json"))
-        results = [saasoptics.tap_saasoptics(tap, environments.program("tap-saasoptics", "python"), sandbox)]
-        if checkout := os.environ.get("TAP_ZOHO_CRM"):
-            python = environments.program("tap-zoho-crm", "python")
-            results.append(zoho_crm.singer_io(tap, python, sandbox, Path(checkout).resolve()))
-        else:
-            not_run["tap-zoho-crm (singer-io)"] = "not on PyPI; runs with TAP_ZOHO_CRM=FOLDER of a checkout"
-        results.append(zoho_crm.airbyte(tap, environments.program("airbyte-source-zoho-crm", "python"), sandbox))
-        results.append(exact_online.tap_exact(tap, environments.program("tap-exact", "python"), sandbox))
+    peers: list[tuple[str, str, Peer]] = [("saasoptics", "tap-saasoptics", saasoptics.tap_saasoptics)]
+    if checkout := os.environ.get("TAP_ZOHO_CRM"):
+        singer_io = functools.partial(zoho_crm.singer_io, checkout=Path(checkout).resolve())
+        peers.append(("zoho_crm", "tap-zoho-crm", singer_io))
+    else:
+        not_run["tap-zoho-crm (singer-io)"] = "not on PyPI; runs with TAP_ZOHO_CRM=FOLDER of a checkout"
+    peers.append(("zoho_crm", "airbyte-source-zoho-crm", zoho_crm.airbyte))
+    peers.append(("exact_online", "tap-exact", exact_online.tap_exact))
+    results = []
+    for source, environment, peer in peers:
+        # Each has a sandbox of its own, for each changes rows.
+        with Sandbox(tap, work / environment, RECORDS, (source,)) as sandbox:
+            sandbox.configure(source, start_date=START, token_store=str(work / environment / "tokens.json"))
+            results.append(peer(tap, environments.program(environment, "python"), sandbox))
 
     print_tables(results, not_run | NOT_RUN)
     findings = [f"{r.peer}: {what}" for r in results for what in r.findings]
