@@ -2,7 +2,7 @@ package engine
 
 // turnBytes is how many bytes of records are held back of streams that come with
 // one answer, so that they take turns in large chunks: a loader may begin a file at
-// each turn (singer.md §1.7, rule 15).
+// each turn.
 const turnBytes = 256 << 10
 
 // spacious is the buffer that a reader does not keep.
